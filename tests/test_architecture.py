@@ -1,0 +1,440 @@
+"""Rules about what may import or use what, read from the source with ``ast``.
+
+A rule is a function from a module to ``(line, what is wrong)``. Beside each rule stand sources
+that break it and sources that keep it, so that a rule that has gone blind fails too.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("transrec_core", "dashboard")
+
+# What may stand at the top of the repository, and what must.
+TOP_LEVEL_REQUIRED = frozenset(
+    {
+        ".ci", ".editorconfig", ".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md",
+        "CONTRIBUTING.md", "LICENSE", "README.md", "dashboard", "pyproject.toml", "sample_data",
+        "tests", "transrec_core",
+    }
+)  # fmt: skip
+TOP_LEVEL_ALLOWED = TOP_LEVEL_REQUIRED | {".gitattributes", "CITATION.cff", "docs"}
+
+# Stages of the core, and the later ones that each must not know.
+LATER_STAGES = {
+    "data": ("factors", "transfer", "evidence", "reporting", "recommending", "running", "cli"),
+    "factors": ("transfer", "evidence", "reporting", "recommending", "running", "cli"),
+    "transfer": ("evidence", "reporting", "running", "cli"),
+    "evidence": ("reporting", "cli"),
+    "reporting": ("cli",),
+}
+
+
+@dataclass(frozen=True)
+class Module:
+    """One source file: its path from the top of the repository, and its syntax tree."""
+
+    path: str
+    tree: ast.Module
+
+    @property
+    def package(self) -> str:
+        """Dotted name of the folder that the file lies in."""
+        return ".".join(Path(self.path).parent.parts)
+
+
+Found = Iterator[tuple[int, str]]
+
+
+def module(path: str, source: str) -> Module:
+    return Module(path, ast.parse(source, path))
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in (
+        "TYPE_CHECKING",
+        "typing.TYPE_CHECKING",
+    )
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name, absolute; ``from a import b`` is ``a.b``."""
+
+    line: int
+    name: str
+    in_function: bool
+    for_types: bool
+
+    def of(self, *names: str) -> bool:
+        return any(self.name == name or self.name.startswith(f"{name}.") for name in names)
+
+
+def imports(code: Module) -> Iterator[Import]:
+    def walk(node: ast.AST, in_function: bool, for_types: bool) -> Iterator[Import]:
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = code.package.split(".")
+                parents = parents[: len(parents) - node.level + 1]
+                base = ".".join([*parents, base] if base else parents)
+            names = [f"{base}.{alias.name}" for alias in node.names]
+        elif (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__")
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            names = [str(node.args[0].value)]
+        for name in names:
+            yield Import(getattr(node, "lineno", 0), name, in_function, for_types)
+        in_function |= isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if is_type_checking(node):
+            assert isinstance(node, ast.If)
+            for child in node.body:
+                yield from walk(child, in_function, True)
+            for child in node.orelse:
+                yield from walk(child, in_function, for_types)
+        else:
+            for inner in ast.iter_child_nodes(node):
+                yield from walk(inner, in_function, for_types)
+
+    return walk(code.tree, False, False)
+
+
+def uses(code: Module, *names: str) -> Found:
+    """Where a name is read, called, imported or reached as an attribute."""
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.Attribute) and node.attr in names:
+            yield node.lineno, node.attr
+        elif isinstance(node, ast.Name) and node.id in names:
+            yield node.lineno, node.id
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if alias.name in names:
+                    yield node.lineno, alias.name
+
+
+def core_knows_no_face(code: Module) -> Found:
+    if not code.path.startswith("transrec_core/"):
+        return
+    for found in imports(code):
+        lazy_launch = (
+            code.path == "transrec_core/cli.py"
+            and found.in_function
+            and found.of("dashboard.launch")
+        )
+        if found.of("streamlit", "plotly", "dashboard") and not lazy_launch:
+            yield found.line, f"the core imports {found.name}"
+
+
+def data_flows_one_way(code: Module) -> Found:
+    parts = Path(code.path).with_suffix("").parts
+    if parts[0] != "transrec_core" or len(parts) < 2 or parts[1] not in LATER_STAGES:
+        return
+    stage = parts[1]
+    later = tuple(f"transrec_core.{name}" for name in LATER_STAGES[stage])
+    for found in imports(code):
+        if found.of(*later):
+            yield found.line, f"{stage} imports {found.name}, a later stage"
+        elif found.name == "transrec_core" or (
+            found.name.count(".") == 1
+            and found.of("transrec_core")
+            and not (ROOT / found.name.replace(".", "/")).is_dir()
+            and not (ROOT / f"{found.name.replace('.', '/')}.py").is_file()
+        ):
+            yield found.line, f"{stage} imports {found.name} from the public surface"
+
+
+def pages_compute_nothing(code: Module) -> Found:
+    if not code.path.startswith(("dashboard/views/", "dashboard/components/")):
+        return
+    computing = (
+        "numpy", "scipy", "sklearn", "pandas",
+        "transrec_core.factors", "transrec_core.transfer", "transrec_core.evidence",
+    )  # fmt: skip
+    for found in imports(code):
+        # An import for annotations alone computes nothing.
+        if (found.of(*computing) or found.name == "transrec_core") and not found.for_types:
+            yield found.line, f"a page imports {found.name}; dashboard.compute is for that"
+
+
+def session_state_has_one_home(code: Module) -> Found:
+    if code.path != "dashboard/state.py":
+        for line, name in uses(code, "session_state"):
+            yield line, f"{name} outside dashboard/state.py"
+
+
+def caches_have_one_home(code: Module) -> Found:
+    if code.path != "dashboard/compute.py":
+        for line, name in uses(code, "cache_data", "cache_resource"):
+            yield line, f"{name} outside dashboard/compute.py"
+
+
+def charts_know_no_streamlit(code: Module) -> Found:
+    if code.path == "dashboard/charts.py":
+        for found in imports(code):
+            if found.of("streamlit"):
+                yield found.line, f"charts import {found.name}"
+
+
+def no_raw_html(code: Module) -> Found:
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.keyword) and node.arg == "unsafe_allow_html":
+            yield node.lineno, "unsafe_allow_html"
+        elif isinstance(node, ast.Constant) and node.value == "unsafe_allow_html":
+            yield node.lineno, "unsafe_allow_html by name"
+
+
+def no_pickle_from_files(code: Module) -> Found:
+    for line, name in uses(code, "read_pickle"):
+        yield line, f"{name} runs whatever the file says"
+
+
+def no_evaluated_text(code: Module) -> Found:
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.Call):
+            called = node.func
+            if isinstance(called, ast.Attribute) and called.attr in ("eval", "query"):
+                yield node.lineno, f".{called.attr}() evaluates text"
+            elif isinstance(called, ast.Name) and called.id in ("eval", "exec"):
+                yield node.lineno, f"{called.id}() evaluates text"
+
+
+def no_print(code: Module) -> Found:
+    for node in ast.walk(code.tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "print"
+        ):
+            yield node.lineno, "print() in a package"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check, and sources (path, text) whose last line breaks it, or which keep it."""
+
+    check: Callable[[Module], Found]
+    broken: tuple[tuple[str, str], ...]
+    kept: tuple[tuple[str, str], ...]
+
+
+RULES = (
+    Rule(
+        core_knows_no_face,
+        broken=(
+            ("transrec_core/space.py", "import os\nimport streamlit as st"),
+            ("transrec_core/reporting/tables.py", "import plotly.graph_objects as go"),
+            ("transrec_core/running.py", "from dashboard import jobs"),
+            ("transrec_core/running.py", "def run():\n    from dashboard.launch import launch"),
+            ("transrec_core/cli.py", "from dashboard.launch import launch"),
+            ("transrec_core/cli.py", "def app():\n    import dashboard.jobs"),
+            ("transrec_core/cli.py", "def app():\n    import streamlit"),
+            ("transrec_core/cli.py", "importlib.import_module('streamlit')"),
+            ("transrec_core/data/items.py", "from ...dashboard import charts"),
+        ),
+        kept=(
+            ("transrec_core/cli.py", "def app():\n    from dashboard.launch import launch"),
+            ("transrec_core/cli.py", "def app():\n    from dashboard import launch"),
+            ("transrec_core/space.py", "import numpy as np\nplotly = 1"),
+            ("dashboard/app.py", "import streamlit as st"),
+        ),
+    ),
+    Rule(
+        data_flows_one_way,
+        broken=(
+            ("transrec_core/data/items.py", "from transrec_core.factors import Factors"),
+            ("transrec_core/data/items.py", "from ..evidence.results import Comparison"),
+            ("transrec_core/data/items.py", "import transrec_core"),
+            ("transrec_core/data/items.py", "from transrec_core import factorize"),
+            ("transrec_core/factors/model.py", "from transrec_core import transfer"),
+            ("transrec_core/factors/model.py", "import transrec_core.recommending"),
+            ("transrec_core/transfer/gate.py", "import transrec_core.evidence.splitting"),
+            ("transrec_core/evidence/results.py", "def f():\n    import transrec_core.reporting"),
+            ("transrec_core/reporting/tables.py", "from transrec_core.cli import main"),
+        ),
+        kept=(
+            ("transrec_core/data/items.py", "from transrec_core.errors import BadRatingsError"),
+            ("transrec_core/data/items.py", "from transrec_core import errors"),
+            ("transrec_core/factors/model.py", "from .kernels import half_step"),
+            ("transrec_core/evidence/results.py", "from transrec_core.transfer import fold_in"),
+            ("transrec_core/cli.py", "import transrec_core as tr"),
+            ("transrec_core/running.py", "from transrec_core.evidence import results"),
+        ),
+    ),
+    Rule(
+        pages_compute_nothing,
+        broken=(
+            ("dashboard/views/space.py", "import numpy as np"),
+            ("dashboard/views/space.py", "from scipy.sparse import csr_matrix"),
+            ("dashboard/components/table.py", "from sklearn import decomposition"),
+            ("dashboard/components/table.py", "import pandas"),
+            ("dashboard/views/user.py", "from transrec_core.transfer import fitting"),
+            ("dashboard/views/user.py", "from transrec_core import factors"),
+            ("dashboard/views/user.py", "import transrec_core.evidence.results"),
+            ("dashboard/views/user.py", "import transrec_core as tr"),
+            ("dashboard/views/user.py", "if TYPE_CHECKING:\n    pass\nelse:\n    import pandas"),
+        ),
+        kept=(
+            ("dashboard/views/space.py", "from dashboard import compute\nimport streamlit as st"),
+            ("dashboard/views/space.py", "if TYPE_CHECKING:\n    import pandas as pd"),
+            ("dashboard/views/space.py", "from transrec_core.errors import TransrecError"),
+            ("dashboard/compute.py", "import numpy as np"),
+        ),
+    ),
+    Rule(
+        session_state_has_one_home,
+        broken=(
+            ("dashboard/views/data.py", "x = 1\nst.session_state['run'] = x"),
+            ("dashboard/jobs.py", "from streamlit import session_state"),
+            ("dashboard/app.py", "streamlit.session_state.run = 1"),
+        ),
+        kept=(
+            ("dashboard/state.py", "st.session_state['run'] = 1"),
+            ("dashboard/jobs.py", "'''Leaves session_state alone.'''"),
+        ),
+    ),
+    Rule(
+        caches_have_one_home,
+        broken=(
+            ("dashboard/views/data.py", "import streamlit as st\n@st.cache_data\ndef f(): ..."),
+            ("dashboard/jobs.py", "from streamlit import cache_resource"),
+        ),
+        kept=(("dashboard/compute.py", "@st.cache_data(max_entries=8)\ndef f(): ..."),),
+    ),
+    Rule(
+        charts_know_no_streamlit,
+        broken=(
+            ("dashboard/charts.py", "import streamlit as st"),
+            ("dashboard/charts.py", "from streamlit.delta_generator import DeltaGenerator"),
+        ),
+        kept=(
+            ("dashboard/charts.py", "import plotly.graph_objects as go"),
+            ("dashboard/app.py", "import streamlit as st"),
+        ),
+    ),
+    Rule(
+        no_raw_html,
+        broken=(
+            ("dashboard/app.py", "st.markdown(text, unsafe_allow_html=True)"),
+            ("dashboard/app.py", "st.markdown(text, **{'unsafe_allow_html': True})"),
+        ),
+        kept=(("dashboard/app.py", "st.markdown(text)"),),
+    ),
+    Rule(
+        no_pickle_from_files,
+        broken=(
+            ("transrec_core/data/reading.py", "pd.read_pickle(path)"),
+            ("dashboard/jobs.py", "from pandas import read_pickle"),
+        ),
+        kept=(("transrec_core/data/reading.py", "pd.read_csv(path)"),),
+    ),
+    Rule(
+        no_evaluated_text,
+        broken=(
+            ("transrec_core/space.py", "frame.query(text)"),
+            ("transrec_core/space.py", "pd.eval(text)"),
+            ("dashboard/compute.py", "eval(text)"),
+            ("dashboard/compute.py", "exec(text)"),
+        ),
+        kept=(("dashboard/compute.py", "query = st.query_params\nevaluate(query)"),),
+    ),
+    Rule(
+        no_print,
+        broken=(("transrec_core/cli.py", "x = 1\nprint(x)"),),
+        kept=(("transrec_core/cli.py", "sys.stdout.write(text)\nprinted = blueprint(text)"),),
+    ),
+)
+RULE_NAMES = [rule.check.__name__ for rule in RULES]
+
+
+def violations(rule: Rule, code: Module) -> list[str]:
+    return [f"{code.path}:{line}: {what}" for line, what in rule.check(code)]
+
+
+@pytest.fixture(scope="module")
+def modules() -> list[Module]:
+    return [
+        module(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+    ]
+
+
+def test_every_part_of_the_project_is_read(modules: list[Module]) -> None:
+    folders = {code.package for code in modules}
+    stages = {f"transrec_core.{stage}" for stage in LATER_STAGES}
+    assert folders >= {*PACKAGES, *stages, "dashboard.views", "dashboard.components"}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=RULE_NAMES)
+def test_the_source_keeps_the_rule(rule: Rule, modules: list[Module]) -> None:
+    found = [violation for code in modules for violation in violations(rule, code)]
+    assert not found, "\n".join(["", *found])
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "source"),
+    [(rule, *example) for rule in RULES for example in rule.broken],
+)
+def test_a_broken_rule_is_named_by_file_and_line(rule: Rule, path: str, source: str) -> None:
+    found = violations(rule, module(path, source))
+    assert len(found) == 1
+    line = 2 if "@st.cache_data" in source else source.count("\n") + 1
+    assert found[0].startswith(f"{path}:{line}: ")
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "source"),
+    [(rule, *example) for rule in RULES for example in rule.kept],
+)
+def test_a_kept_rule_is_not_reported(rule: Rule, path: str, source: str) -> None:
+    assert violations(rule, module(path, source)) == []
+
+
+def test_importing_the_core_loads_no_face() -> None:
+    code = (
+        "import sys, transrec_core, transrec_core.cli\n"
+        "sys.exit(str({'streamlit', 'plotly', 'dashboard'} & set(sys.modules) or '') or None)"
+    )
+    done = subprocess.run(  # -I: the installed package, whatever the folder
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def stray_names(files: list[str]) -> tuple[set[str], set[str]]:
+    """Names at the top of a repository that are not allowed, and those that are missing."""
+    top = {file.split("/")[0] for file in files}
+    return top - TOP_LEVEL_ALLOWED, TOP_LEVEL_REQUIRED - top
+
+
+def test_the_top_of_the_repository_is_tidy() -> None:
+    try:
+        listed = subprocess.run(
+            ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z"],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git repository, or no git here: nothing says which files are tracked")
+    files = listed.stdout.split("\0")[:-1]
+    if not files:
+        pytest.skip("git tracks no file here yet")
+    assert stray_names(files) == (set(), set())
+
+
+def test_a_stray_name_is_noticed() -> None:
+    complete = [f"{name}/x" for name in TOP_LEVEL_REQUIRED]
+    assert stray_names(complete) == (set(), set())
+    assert stray_names([*complete, "docs/x", "notes.txt"]) == ({"notes.txt"}, set())
+    assert stray_names([name for name in complete if name != "tests/x"]) == (set(), {"tests"})
