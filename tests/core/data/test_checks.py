@@ -1,0 +1,133 @@
+"""Pre-flight: what is said about two domains before anything is fitted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from transrec_core.data import Interactions, check_pair, link, read_ratings
+from transrec_core.data.crosslisted import find_crosslisted
+
+
+def domain(rows) -> Interactions:
+    """Rows of (user, item[, rating])."""
+    names = ["user_id", "item_id", "rating"][: len(rows[0])]
+    return Interactions.from_frame(pd.DataFrame(rows, columns=names))
+
+
+def grid(users, items, rating=lambda u, i: 1 + (u + i) % 5):
+    return [(f"u{u}", f"i{i}", rating(u, i)) for u in users for i in items]
+
+
+def found(source, target) -> dict:
+    return {problem.code: problem for problem in check_pair(link(source, target))}
+
+
+def test_two_good_domains_pass_everything():
+    problems = found(domain(grid(range(220), range(9))), domain(grid(range(20, 200), range(8, 17))))
+    overlap = problems["OVERLAP"]
+    assert overlap.count == 180
+    assert "82%" in overlap.message
+    assert "100%" in overlap.message
+    assert problems["COLD_USERS"].count == 40
+    assert problems["TARGET_SUPPORT"].count == 180
+    assert problems["TARGET_SUPPORT"].severity == "info"
+    assert problems["SCALE_MATCH"].severity == "info"
+
+
+def test_no_overlap_is_an_error():
+    problems = check_pair(
+        link(domain(grid(range(9), range(3))), domain(grid(range(9, 20), range(3))))
+    )
+    assert [(p.code, p.severity) for p in problems] == [("NO_OVERLAP", "error")]
+    assert problems[0].fix
+
+
+@pytest.mark.parametrize("which", ["source", "target"])
+def test_swapped_columns_are_noticed(which):
+    good = grid(range(30), range(5))
+    source, target = domain(good), domain(grid(range(30), range(5, 10)))
+    swapped = [(item, user, rating) for user, item, rating in good]
+    pair = (domain(swapped), target) if which == "source" else (source, domain(swapped))
+    problem = found(*pair)["SWAPPED_COLUMNS"]
+    assert problem.severity == "error"
+    assert which in problem.message
+    assert problem.count == 30
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda user: f" {user}", "blanks"),
+        (str.upper, "capitals"),
+        (lambda user: f"{user}.0", "trailing .0"),
+    ],
+)
+def test_ids_that_nearly_match_say_how(change, word):
+    source = grid(range(9), range(3))
+    target = [(change(user), item, rating) for user, item, rating in source]
+    problem = found(domain(source), domain(target))["NO_OVERLAP"]
+    assert word in problem.fix
+    assert "9 users" in problem.fix
+
+
+def test_leading_zeros_that_were_lost_are_named():
+    problem = found(domain([("007", "a"), ("042", "a")]), domain([("7", "b"), ("42", "b")]))
+    assert "leading zeros" in problem["NO_OVERLAP"].fix
+
+
+def test_few_shared_users_and_little_support_are_warnings():
+    problems = found(domain(grid(range(40), range(5))), domain(grid(range(40), range(5, 8))))
+    assert problems["FEW_SHARED"].severity == "warning"
+    assert problems["FEW_SHARED"].count == 40
+    assert problems["TARGET_SUPPORT"].severity == "warning"
+    assert problems["TARGET_SUPPORT"].count == 0
+
+
+def test_different_scales_are_a_warning_and_clicks_have_none():
+    source = domain(grid(range(60), range(8)))
+    wide = domain(grid(range(60), range(8, 16), lambda u, i: 1 + (u + i) % 10))
+    assert found(source, wide)["SCALE_MISMATCH"].severity == "warning"
+    clicks = domain([(user, item) for user, item, _ in grid(range(60), range(8, 16))])
+    assert not {"SCALE_MISMATCH", "SCALE_MATCH"} & set(found(source, clicks))
+
+
+def _jaccard_pairs(pair, least, users):
+    source = pair.source.matrix[pair.source_rows].toarray() != 0
+    target = pair.target.matrix[pair.target_rows].toarray() != 0
+    common = source.T.astype(int) @ target.astype(int)
+    union = source.sum(0)[:, None] + target.sum(0)[None, :] - common
+    similar = (common >= users) & (common >= least * union)
+    return set(zip(*(at.tolist() for at in np.nonzero(similar)), strict=True))
+
+
+def test_crosslisted_items_equal_comparing_every_pair():
+    rng = np.random.default_rng(3)
+    source = [
+        (f"u{u:03}", f"s{i:02}") for i in range(40) for u in rng.choice(300, 40, replace=False)
+    ]
+    target = [
+        (f"u{u:03}", f"t{i:02}") for i in range(40) for u in rng.choice(300, 40, replace=False)
+    ]
+    for i in range(12):  # copies of source items that lose more and more users
+        users = [user for user, item in source if item == f"s{i:02}"]
+        target += [(user, f"copy{i:02}") for user in users[i:]]
+    pair = link(domain(source), domain(target))
+    expected = _jaccard_pairs(pair, 0.8, 5)
+    got = find_crosslisted(pair)
+    assert len(expected) >= 8
+    assert set(zip(got.source_items.tolist(), got.target_items.tolist(), strict=True)) == expected
+    assert (np.diff(got.similarity) <= 0).all()
+    problem = found(domain(source), domain(target))["CROSSLISTED"]
+    assert problem.severity == "warning"
+    assert problem.count == len(expected)
+    assert "s00" in problem.message
+
+
+def test_crosslisted_products_of_real_data_are_found(shared_data):
+    counts = {}
+    for name in ("elec_to_cell", "elec_to_cell_crosslisted"):
+        source, target = (read_ratings(shared_data / name / f"{side}.csv").interactions()
+                          for side in ("source", "target"))  # fmt: skip
+        counts[name] = found(source, target)["CROSSLISTED"].count
+    assert counts["elec_to_cell"] == 0
+    assert counts["elec_to_cell_crosslisted"] > 100

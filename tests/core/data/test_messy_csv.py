@@ -1,0 +1,138 @@
+"""Other projects' messy CSV files: nothing may be read as another shape in silence."""
+
+import csv
+import time
+
+import pytest
+
+from transrec_core.data import read_table, to_ratings
+from transrec_core.errors import BadRatingsError, UnreadableFileError
+
+# The manifest takes the first row of each file for its header, unless it is all numbers. In these
+# the first row is data: an id, date or number of the same pattern as all cells below it, so the
+# file has one row more than the manifest counts; the report says NO_HEADER_GUESS.
+FIRST_ROW_IS_DATA = {
+    "files/frictionless__without-headers.csv",
+    "files/papaparse__long-sample.csv",
+    "files/duckdb__auto__leading_space_numerics.csv",
+    "files/duckdb__auto__quote_escape.csv",
+    "files/duckdb__auto__rfc_conform.csv",
+    "files/duckdb__auto__semicolon_delim.csv",
+    "files/duckdb__auto__semicolon_escape.csv",
+    "files/duckdb__auto__semicolon_quote.csv",
+    "files/duckdb__auto__tab.csv",
+    "files/duckdb__big_escape.csv",
+    "files/duckdb__real__greek_utf8.csv",
+    "files/duckdb__test__mixed_line_endings.csv",
+    "files/duckdb__test__new_line_string.csv",
+    "files/duckdb__test__new_line_string_rn_exc.csv",
+    "files/duckdb__test__quoted_newline.csv",
+    # accept_report: its code for the first row of data is DUPLICATE_COLUMN or BLANK_COLUMN
+    "files/duckdb__auto__unnamed_columns.csv",
+    "files/duckdb__real__lineitem_sample.csv",
+    "files/duckdb__real__ncvoter.csv",
+    "files/duckdb__real__web_page.csv",
+    "files/duckdb__test__no_newline.csv",
+    "files/duckdb__test__test_pipe.csv",
+}
+OTHER_RIGHT_ANSWERS = {
+    # A first row of nothing but delimiters holds no names; what follows is data.
+    "files/duckdb__auto__empty_header.csv": (2, 3),
+    # The same, and then the title of the table, which becomes the header with BLANK_COLUMN.
+    "files/csvkit__Datagov_FY10_EDU_recp_by_State.csv": (57, 9),
+    # One JSON object a line, read as that.
+    "files/duckdb__test__5438.csv": (2, 1),
+    # Rows without a user or item stay in the table and are left out of the ratings: MISSING_ID.
+    "ratings/filter_nan_user_or_item.inter": (4, 3),
+}
+# Refused, but for another reason than the manifest's: it is not UTF-8 before it is header-only.
+OTHER_CODE = {"files/duckdb__test__invalid_utf.csv": "ENCODING"}
+CODE_NAMES = {"NO_HEADER": "NO_HEADER_GUESS"}
+
+
+@pytest.fixture(scope="module")
+def answers(messy_csv):
+    """For every file: the manifest's row, shape read (None: refused) and all codes."""
+    found = []
+    for row in csv.DictReader((messy_csv / "manifest.csv").open()):
+        started = time.perf_counter()
+        try:
+            table = read_table(messy_csv / row["file"])
+        except UnreadableFileError as error:
+            shape, codes = None, {problem.code for problem in error.report.problems}
+        else:
+            shape = table.frame.shape
+            codes = {problem.code for problem in table.report.problems}
+            try:
+                codes |= {problem.code for problem in to_ratings(table).report.problems}
+            except BadRatingsError:
+                codes.add("NO_RATINGS")
+        assert time.perf_counter() - started < 5, row["file"]
+        found.append((row, shape, codes))
+    assert len(found) == 332
+    return found
+
+
+def _expected(row) -> tuple[int, int]:
+    rows, cols = int(row["rows"]), int(row["cols"])
+    return OTHER_RIGHT_ANSWERS.get(
+        row["file"], (rows + (row["file"] in FIRST_ROW_IS_DATA), cols)
+    )  # fmt: skip
+
+
+def _of(answers, *expect):
+    return [answer for answer in answers if answer[0]["expect"] in expect]
+
+
+def test_accept_files_load_to_their_shape(answers):
+    files = _of(answers, "accept")
+    assert len(files) == 132
+    wrong = [(row["file"], shape) for row, shape, _ in files if shape != _expected(row)]
+    assert wrong == []
+    silent = [
+        row["file"]
+        for row, shape, codes in files
+        if shape != (int(row["rows"]), int(row["cols"])) and "NO_HEADER_GUESS" not in codes
+    ]
+    assert silent == []
+
+
+def test_accept_report_files_load_and_name_what_is_odd(answers):
+    files = _of(answers, "accept_report")
+    wrong, unnamed = [], []
+    for row, shape, codes in files:
+        if shape != _expected(row):
+            wrong.append((row["file"], shape, row["rows"], row["cols"]))
+        if row["file"] in FIRST_ROW_IS_DATA:
+            expected = {"NO_HEADER_GUESS"}
+        elif row["file"] in OTHER_RIGHT_ANSWERS and row["code"] == "ONE_COLUMN":
+            expected = set()
+        else:
+            named = {code.split(":")[0].split(" ")[0] for code in row["code"].split("+")}
+            expected = {CODE_NAMES.get(code, code) for code in named}
+        if expected - codes:
+            unnamed.append((row["file"], expected - codes))
+    assert wrong == []
+    assert unnamed == []
+
+
+def test_what_must_be_refused_is_refused_with_its_code(answers):
+    files = _of(answers, "refuse")
+    assert len(files) == 25
+    for row, shape, codes in files:
+        assert shape is None, row["file"]
+        assert OTHER_CODE.get(row["file"], row["code"]) in codes, (row["file"], codes)
+
+
+def test_unknown_encodings_are_asked_about(answers):
+    for row, shape, codes in _of(answers, "ask_encoding"):
+        assert shape is None, row["file"]
+        assert "ENCODING" in codes, row["file"]
+
+
+def test_broken_files_are_refused_or_reported(answers):
+    mild = {"NO_MAPPING", "NO_RATING_COLUMN", "NO_RATINGS", "MISSING_ID", "DUPLICATE_PAIR"}
+    silent = [row["file"] for row, shape, codes in
+              _of(answers, "refuse_or_report", "accept_with_dialect_or_report")
+              if shape is not None and not codes - mild]  # fmt: skip
+    assert silent == []

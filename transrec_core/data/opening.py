@@ -1,0 +1,382 @@
+"""From a path or bytes to the UTF-8 bytes of one text file, or a named refusal."""
+
+import bz2
+import codecs
+import gzip
+import hashlib
+import io
+import lzma
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from transrec_core.data.report import ImportReport, Problem
+from transrec_core.errors import UnreadableFileError
+
+MAX_BYTES = 4 * 2**30
+# Real rating tables shrink 3 to 30 times; far more than that is a bomb or one repeated row.
+MAX_RATIO, RATIO_FREE_BYTES = 200, 64 * 2**20
+BLOCK = 2**20
+
+# First bytes of files that people take for a table, and what to call them.
+SIGNATURES: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"GIF8", "a GIF picture"),
+    (b"%PDF", "a PDF document"),
+    (b"SQLite format 3\x00", "an SQLite database"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel or Word file"),
+    (b"{\\rtf", "a rich text document"),
+    (b"ARROW1", "an Arrow IPC (Feather) file"),
+    (b"FEA1", "an old Feather file"),
+    (b"\x89HDF\r\n", "an HDF5 file"),
+    (b"\x93NUMPY", "a NumPy array file"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"\x7fELF", "a program"),
+    (b"ORC", "an ORC file"),
+)
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+SAVE_AS_CSV = "Save the table as CSV (UTF-8) and read that."
+
+
+@dataclass(frozen=True)
+class OpenedFile:
+    """A file's content after decompression.
+
+    Attributes
+    ----------
+    name
+        The file's name for messages.
+    data
+        Content, decompressed.
+    sha256
+        Of the bytes as given, before decompression.
+    """
+
+    name: str
+    data: bytes
+    sha256: str
+
+
+def refusal(
+    name: str,
+    code: str,
+    message: str,
+    fix: str,
+    count: int = 1,
+    rows: tuple[int, ...] = (),
+    **found: object,
+) -> UnreadableFileError:
+    """Build the error that refuses a file, with the report that says why."""
+    problem = Problem(code, "error", message, fix, count, rows)
+    report = ImportReport(name, usable=False, problems=(problem,), **found)  # type: ignore[arg-type]
+    return UnreadableFileError(f"{name}: {message}", fix, report)
+
+
+def open_file(file: str | Path | bytes, name: str | None = None) -> OpenedFile:
+    """Read a file, unpack gzip, xz, bzip2 or a zip with one member, and name what is no table.
+
+    Raises
+    ------
+    UnreadableFileError
+        With the codes NOT_FOUND, EMPTY_FILE, TOO_LARGE, NOT_A_TABLE, UNSUPPORTED_COMPRESSION,
+        ARCHIVE_MANY_MEMBERS, DAMAGED_FILE.
+    """
+    raw, name = _read(file, name)
+    sha256 = hashlib.sha256(raw).hexdigest()
+    data = _unpack(raw, name)
+    if data is not raw and _compression(data):
+        raise refusal(
+            name,
+            "UNSUPPORTED_COMPRESSION",
+            "The file is compressed twice.",
+            "Unpack it once and read the result.",
+        )
+    if not data.strip(b"\xef\xbb\xbf \t\r\n") or (
+        len(data) <= 4 and data in (b"\xff\xfe", b"\xfe\xff")
+    ):
+        raise refusal(name, "EMPTY_FILE", "The file is empty.", "Choose a file with a table in it.")
+    kind = _other_kind(data)
+    if kind:
+        raise refusal(name, "NOT_A_TABLE", f"This is {kind}, not a table of text.", SAVE_AS_CSV)
+    return OpenedFile(name, data, sha256)
+
+
+def _read(file: str | Path | bytes, name: str | None) -> tuple[bytes, str]:
+    if isinstance(file, bytes):
+        return file, name or "table"
+    path = Path(file)
+    name = name or path.name or str(path)
+    try:
+        if path.is_dir():
+            raise refusal(
+                name, "NOT_FOUND", "This is a folder, not a file.", "Give the path of one file."
+            )
+        if path.stat().st_size > MAX_BYTES:
+            raise _too_large(name)
+        return path.read_bytes(), name
+    except FileNotFoundError:
+        raise refusal(name, "NOT_FOUND", "There is no such file.", "Check the path.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise refusal(
+            name,
+            "NOT_FOUND",
+            f"The file cannot be opened ({reason}).",
+            "Check the path and the permissions.",
+        ) from None
+
+
+def _too_large(name: str) -> UnreadableFileError:
+    return refusal(
+        name,
+        "TOO_LARGE",
+        f"The file is larger than {MAX_BYTES // 2**30} GB when unpacked.",
+        "Split it, or keep only the columns user, item, rating and time.",
+    )
+
+
+def _compression(data: bytes) -> str | None:
+    for magic, kind in (
+        (b"\x1f\x8b", "gzip"),
+        (b"\xfd7zXZ\x00", "xz"),
+        (b"BZh", "bzip2"),
+        (b"PK\x03\x04", "zip"),
+        (b"PK\x05\x06", "zip"),
+        (b"\x28\xb5\x2f\xfd", "zstandard"),
+        (b"\x04\x22\x4d\x18", "lz4"),
+    ):
+        if data.startswith(magic):
+            return kind
+    return None
+
+
+def _unpack(raw: bytes, name: str) -> bytes:
+    kind = _compression(raw)
+    try:
+        if kind == "gzip":
+            return _unpacked(gzip.GzipFile(fileobj=io.BytesIO(raw)), len(raw), name)
+        if kind == "xz":
+            return _unpacked(lzma.LZMAFile(io.BytesIO(raw)), len(raw), name)
+        if kind == "bzip2" and raw[4:10] == b"1AY&SY":
+            return _unpacked(bz2.BZ2File(io.BytesIO(raw)), len(raw), name)
+        if kind == "zip":
+            return _only_member(raw, name)
+    except (
+        OSError,
+        EOFError,
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+        RuntimeError,
+        NotImplementedError,
+        ValueError,
+    ) as error:
+        raise refusal(
+            name,
+            "DAMAGED_FILE",
+            f"The {kind} file cannot be unpacked ({error}).",
+            "Download or copy it again, or unpack it yourself.",
+        ) from None
+    except Exception as error:
+        # zlib's own error is not exported under a stable name
+        if type(error).__name__ != "error":
+            raise
+        raise refusal(
+            name,
+            "DAMAGED_FILE",
+            f"The {kind} file is damaged ({error}).",
+            "Download or copy it again.",
+        ) from None
+    if kind in ("zstandard", "lz4"):
+        raise refusal(
+            name,
+            "UNSUPPORTED_COMPRESSION",
+            f"The file is compressed with {kind}.",
+            "Unpack it first, or compress it with gzip.",
+        )
+    return raw
+
+
+def _unpacked(stream: IO[bytes] | gzip.GzipFile, packed: int, name: str) -> bytes:
+    """Decompress in blocks, so that a bomb is noticed before it fills the memory."""
+    out = bytearray()
+    while block := stream.read(BLOCK):
+        out += block
+        if len(out) > MAX_BYTES:
+            raise _too_large(name)
+        if len(out) > RATIO_FREE_BYTES and len(out) > MAX_RATIO * packed:
+            raise refusal(
+                name,
+                "TOO_LARGE",
+                f"The file unpacks to more than {MAX_RATIO} times its "
+                "size, which real tables do not.",
+                "Unpack it yourself and look at it.",
+            )
+    return bytes(out)
+
+
+def _only_member(raw: bytes, name: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+        office = {
+            "xl/workbook.xml": "an Excel workbook",
+            "xl/workbook.bin": "an Excel workbook",
+            "word/document.xml": "a Word document",
+            "content.xml": "an OpenDocument file",
+        }
+        for member, kind in office.items():
+            if member in names:
+                raise refusal(
+                    name, "NOT_A_TABLE", f"This is {kind}, not a table of text.", SAVE_AS_CSV
+                )
+        if any(member.endswith(".npy") for member in names):
+            raise refusal(
+                name, "NOT_A_TABLE", "This is a NumPy archive, not a table of text.", SAVE_AS_CSV
+            )
+        names = [member for member in names if not member.startswith("__MACOSX/")]
+        if len(names) != 1:
+            raise refusal(
+                name,
+                "ARCHIVE_MANY_MEMBERS",
+                f"The zip archive holds {len(names)} files, so it is not clear which is meant.",
+                "Unpack it and choose one file.",
+                max(len(names), 1),
+            )
+        with archive.open(names[0]) as stream:
+            return _unpacked(stream, len(raw), name)
+
+
+def _other_kind(data: bytes) -> str | None:
+    for magic, kind in SIGNATURES:
+        if data.startswith(magic):
+            return kind
+    if data[:1] == b"\x80" and data[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return "a Python pickle"
+    if data[257:262] == b"ustar":
+        return "a tar archive"
+    start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return "a web page (HTML)"
+    if start.startswith(b"<?xml"):
+        return "an XML file"
+    return None
+
+
+def to_utf8(opened: OpenedFile, encoding: str | None = None) -> tuple[bytes, str]:
+    """Bytes of the same text in UTF-8 without a byte order mark, and the encoding it was in.
+
+    Raises
+    ------
+    UnreadableFileError
+        With the code ENCODING, naming a likely encoding, when the text is not UTF-8 and
+        ``encoding`` was not given or does not fit; NUL_BYTES when it holds zero bytes.
+    """
+    data, name = opened.data, opened.name
+    if encoding is not None:
+        data = _decoded(data, encoding, name)
+    else:
+        for mark, marked in BYTE_ORDER_MARKS:
+            if data.startswith(mark):
+                encoding = marked
+                data = data[len(mark) :] if marked == "utf-8-sig" else _decoded(data, marked, name)
+                break
+    if b"\x00" in data:
+        raise _zero_bytes(name, data)
+    offset = -1 if data.isascii() else _first_invalid(data)
+    if offset >= 0:
+        raise _not_utf8(name, data, offset)
+    return data, encoding or "utf-8"
+
+
+def _decoded(data: bytes, encoding: str, name: str) -> bytes:
+    try:
+        return data.decode(encoding).removeprefix("\ufeff").encode("utf-8")
+    except LookupError:
+        raise refusal(
+            name,
+            "ENCODING",
+            f"There is no text encoding called {encoding!r}.",
+            "Common ones are utf-8, cp1252, latin-1, utf-16, gb18030 and shift_jis.",
+        ) from None
+    except UnicodeError as error:
+        where = getattr(error, "start", 0)
+        line = data.count(b"\n", 0, where) + 1
+        raise refusal(
+            name,
+            "ENCODING",
+            f"The text is not {encoding}: it breaks off in line {line}.",
+            "Leave the encoding out to get a suggestion.",
+            rows=(line,),
+        ) from None
+
+
+def _first_invalid(data: bytes) -> int:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(data), BLOCK):
+        block = data[start : start + BLOCK]
+        pending = len(decoder.getstate()[0])
+        try:
+            decoder.decode(block, final=start + BLOCK >= len(data))
+        except UnicodeDecodeError as error:
+            return start - pending + error.start
+    return -1
+
+
+def _zero_bytes(name: str, data: bytes) -> UnreadableFileError:
+    sample = data[:4096]
+    even, odd = sample[0::2].count(0), sample[1::2].count(0)
+    for zeros, others, guess in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
+        if zeros * 4 > len(sample) and len(sample) >= 16 and others * 8 < zeros:
+            return refusal(
+                name,
+                "ENCODING",
+                f"The text looks like {guess} without a byte order mark.",
+                f"Pass the encoding {guess}, or save the file as UTF-8.",
+            )
+    line = data.count(b"\n", 0, data.index(0)) + 1
+    return refusal(
+        name,
+        "NUL_BYTES",
+        f"The file holds zero bytes ({data.count(0)}, first in line "
+        f"{line}), so it is not text or it is damaged.",
+        "Export the table again as CSV.",
+        data.count(0),
+        (line,),
+    )
+
+
+def likely_encoding(data: bytes, offset: int) -> str:
+    """Name of the encoding that bytes which are not UTF-8 are probably in."""
+    from charset_normalizer import from_bytes  # only a refusal needs it
+
+    window = data[max(0, offset - 2**14) : offset + 2**14]
+    best = from_bytes(window).best()
+    guess = best.encoding if best else "cp1252"
+    # Short western texts fit many one-byte encodings alike; cp1252 is by far the commonest.
+    return "cp1252" if guess in ("cp1250", "ascii", "utf_8") else guess.replace("_", "-")
+
+
+def _not_utf8(name: str, data: bytes, offset: int) -> UnreadableFileError:
+    line = data.count(b"\n", 0, offset) + 1
+    guess = likely_encoding(data, offset)
+    start = max(data.rfind(b"\n", 0, offset) + 1, offset - 20)
+    end = data.find(b"\n", offset)
+    excerpt = data[start : min(end if end >= 0 else len(data), offset + 20)]
+    shown = "".join(c if c.isprintable() else " " for c in excerpt.decode(guess, "replace")).strip()
+    return refusal(
+        name,
+        "ENCODING",
+        f"The text is not UTF-8 (line {line}); it is probably {guess}, in which "
+        f"that line has “{shown}”.",
+        f"Pass the encoding {guess} if that looks right, or save the file as UTF-8.",
+        rows=(line,),
+        encoding=guess,
+    )

@@ -1,0 +1,218 @@
+"""UTF-8 bytes with a known delimiter to columns of text, and every row that does not fit.
+
+Clean files go through Arrow's parser; a file with quotes, blank lines or widths that Arrow would
+guess about goes through Python's csv module, which counts lines and refuses broken quoting.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SCAN_BLOCK = 2**23
+ARROW_BLOCK = 2**24
+ROW_BLOCK = 2**16
+QUOTE, LF, CR = 34, 10, 13
+
+
+class BrokenQuotesError(Exception):
+    """The quoting does not follow RFC 4180 in this line."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line, self.reason = line, reason
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The rows of a file that have the table's width.
+
+    Attributes
+    ----------
+    columns
+        One text array a column.
+    lines
+        1-based line of each row, or ``None`` where row i is line ``first_line + i``.
+    first_line
+        Line of the first row.
+    ragged, ragged_lines
+        How many rows had another width, and the lines of the first five.
+    """
+
+    columns: list[pa.ChunkedArray]
+    lines: "NDArray[np.int64] | None"
+    first_line: int
+    ragged: int = 0
+    ragged_lines: tuple[int, ...] = ()
+
+
+def parse(
+    data: bytes,
+    delimiter: str,
+    width: int,
+    header: bool,
+    *,
+    quoting: bool = True,
+    escape: str | None = None,
+) -> Parsed:
+    """Read all rows of ``width`` cells as text; rows whose cells are all empty are dropped.
+
+    Parameters
+    ----------
+    data
+        UTF-8 without a byte order mark.
+    delimiter
+        One character.
+    width
+        Number of columns.
+    header
+        Whether to leave out the first row.
+    quoting
+        Whether ``"`` encloses cells.
+    escape
+        Character that takes the meaning from the next one, where the file has one.
+
+    Raises
+    ------
+    BrokenQuotesError
+        When quotes are not closed or are followed by something else than a delimiter.
+    """
+    first = data[:1]
+    if (
+        width > 1
+        and escape is None
+        and first not in (b"\n", b"\r")
+        and (not quoting or _plain_quotes(data, delimiter))
+    ):
+        parsed = _parse_clean(data, delimiter, width, header, quoting)
+        if parsed is not None:
+            return parsed
+    return _parse_carefully(data, delimiter, width, header, quoting, escape)
+
+
+def _plain_quotes(data: bytes, delimiter: str) -> bool:
+    """Whether every quote opens or closes a cell as RFC 4180 says, and none spans lines.
+
+    Seen left to right, quotes open and close by turns (a doubled quote closes and opens again).
+    An opening one follows a delimiter, a line end or the quote before it; a closing one precedes
+    a delimiter, a line end or the quote after it.
+    """
+    if b'"' not in data:
+        return True
+    edge = np.zeros(256, bool)
+    edge[[ord(delimiter), LF, CR, QUOTE]] = True
+    whole = np.frombuffer(data, np.uint8)
+    inside = 0
+    for start in range(0, len(whole), SCAN_BLOCK):
+        block = whole[start : start + SCAN_BLOCK]
+        is_quote = block == QUOTE
+        state = np.bitwise_xor.accumulate(is_quote.view(np.uint8)) ^ np.uint8(inside)
+        if np.any((block == LF) & (state == 1)) or np.any((block == CR) & (state == 1)):
+            return False
+        at = np.flatnonzero(is_quote)
+        opening = at[state[at] == 1] + start
+        closing = at[state[at] == 0] + start
+        if not edge[whole[opening[opening > 0] - 1]].all():
+            return False
+        if not edge[whole[closing[closing < len(whole) - 1] + 1]].all():
+            return False
+        inside = int(state[-1])
+    return inside == 0
+
+
+def _parse_clean(
+    data: bytes, delimiter: str, width: int, header: bool, quoting: bool
+) -> Parsed | None:
+    names = [str(i) for i in range(width)]
+    try:
+        table = pacsv.read_csv(
+            pa.BufferReader(data),
+            pacsv.ReadOptions(column_names=names, skip_rows=int(header), block_size=ARROW_BLOCK),
+            pacsv.ParseOptions(
+                delimiter=delimiter,
+                quote_char='"' if quoting else False,
+                double_quote=quoting,
+                ignore_empty_lines=False,
+            ),
+            pacsv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.large_string()),
+                strings_can_be_null=False,
+                check_utf8=False,
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None  # a blank line or a row of another width: count them line by line
+    columns, lines = table.columns, None
+    empty = pc.equal(columns[0], "")
+    if pc.any(empty).as_py():
+        for column in columns[1:]:
+            empty = pc.and_(empty, pc.equal(column, ""))
+        if pc.any(empty).as_py():
+            keep = pc.invert(empty)
+            lines = np.flatnonzero(keep.to_numpy(zero_copy_only=False)) + 1 + int(header)
+            columns = table.filter(keep).columns
+    return Parsed(list(columns), lines, 1 + int(header))
+
+
+def _parse_carefully(
+    data: bytes, delimiter: str, width: int, header: bool, quoting: bool, escape: str | None
+) -> Parsed:
+    text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
+    reader = csv.reader(
+        text,
+        delimiter=delimiter,
+        strict=True,
+        escapechar=escape,
+        doublequote=escape is None,
+        quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
+    )
+    chunks: list[list[pa.Array]] = []
+    rows: list[Sequence[str]] = []
+    lines: list[NDArray[np.int64]] = []
+    row_lines: list[int] = []
+    ragged_lines: list[int] = []
+    ragged, line = 0, 1
+    waiting_for_header = header
+
+    def flush() -> None:
+        if rows:
+            chunks.append([pa.array(cells, pa.large_string()) for cells in zip(*rows, strict=True)])
+            lines.append(np.array(row_lines, np.int64))
+            rows.clear()
+            row_lines.clear()
+
+    try:
+        for row in reader:
+            start, line = line, reader.line_num + 1
+            if not any(row):
+                continue
+            if waiting_for_header:
+                waiting_for_header = False
+            elif len(row) == width:
+                rows.append(row)
+                row_lines.append(start)
+                if len(rows) == ROW_BLOCK:
+                    flush()
+            else:
+                ragged += 1
+                if len(ragged_lines) < 5:
+                    ragged_lines.append(start)
+    except csv.Error as error:
+        raise BrokenQuotesError(line, str(error)) from None
+    flush()
+    columns = [
+        pa.chunked_array([chunk[i] for chunk in chunks], pa.large_string()) for i in range(width)
+    ]
+    all_lines = np.concatenate(lines) if lines else np.empty(0, np.int64)
+    first_line = int(all_lines[0]) if len(all_lines) else 1 + int(header)
+    regular = bool((all_lines == np.arange(len(all_lines)) + first_line).all())
+    return Parsed(columns, None if regular else all_lines, first_line, ragged, tuple(ragged_lines))

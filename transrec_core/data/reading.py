@@ -1,0 +1,499 @@
+"""A file as text cells, with a report on everything odd about it.
+
+Nothing is converted here: ``001``, ``NA`` and ``9007199254740993`` stay as they are written.
+"""
+
+import io
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from transrec_core.data import sniffing
+from transrec_core.data.mapping import guess_mapping
+from transrec_core.data.opening import SAVE_AS_CSV, OpenedFile, open_file, refusal, to_utf8
+from transrec_core.data.parsing import BrokenQuotesError, Parsed, parse
+from transrec_core.data.report import ImportReport, Problem
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_COLUMNS = 2000
+SEVERITIES = ("error", "warning", "info")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file as rows × columns of text.
+
+    Attributes
+    ----------
+    frame
+        All columns text, unique column names, one row a data row.
+    report
+        How the file was read, the guessed mapping and all problems.
+    sha256
+        Hash of the file's bytes.
+    lines
+        1-based line in the file of each row, or ``None`` where row i is line ``first_line + i``.
+    first_line
+        Line of the first row.
+    """
+
+    frame: pd.DataFrame
+    report: ImportReport
+    sha256: str
+    lines: "NDArray[np.int64] | None" = None
+    first_line: int = 2
+
+    def lines_of(self, rows: "NDArray[np.int64]") -> tuple[int, ...]:
+        """Line numbers of the first five of these row positions."""
+        rows = rows[:5]
+        return tuple(
+            int(line)
+            for line in (rows + self.first_line if self.lines is None else self.lines[rows])
+        )
+
+
+def read_table(
+    file: str | Path | bytes,
+    *,
+    name: str | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
+) -> Table:
+    """Read delimited text, JSON lines or Parquet, also compressed, as text cells.
+
+    Parameters
+    ----------
+    file
+        A path, or the bytes of a file.
+    name
+        What to call it in messages; the file's own name by default.
+    delimiter
+        ``","``, ``";"``, ``"|"``, ``"::"``, a tab or any other; guessed by default.
+    header
+        Whether the first row holds the column names; guessed by default.
+    encoding
+        Of the text; UTF-8, or UTF-16 with a byte order mark, by default.
+
+    Returns
+    -------
+    Table
+        Rows of another width than the header's are left out and counted (RAGGED); rows without
+        any content are dropped.
+
+    Raises
+    ------
+    UnreadableFileError
+        When the file is no table or it is not clear how to read it; ``.report`` has the code.
+    """
+    opened = open_file(file, name)
+    if opened.data[:4] == b"PAR1":
+        return _from_columns(opened, *_parquet_columns(opened), encoding=None)
+    data, found_encoding = to_utf8(opened, encoding)
+    if delimiter is None and header is None and data.lstrip()[:1] in (b"{", b"["):
+        records = _json_records(data, opened.name)
+        if records is not None:
+            return _from_columns(opened, *_record_columns(records), encoding=found_encoding)
+    return _from_text(opened, data, delimiter, header, found_encoding)
+
+
+def _from_text(
+    opened: OpenedFile, data: bytes, delimiter: str | None, header: bool | None, encoding: str
+) -> Table:
+    name = opened.name
+    sample = sniffing.sample_of(data)
+    delimiter = delimiter or sniffing.guess_delimiter(sample)
+    parsed_with = delimiter
+    if len(delimiter) > 1:
+        parsed_with = sniffing.UNIT_SEPARATOR
+        data = data.replace(delimiter.encode(), parsed_with.encode())
+        sample = sample.replace(delimiter, parsed_with)
+    quoting = len(delimiter) == 1
+    rows = sniffing.sample_rows(sample, parsed_with, quoting)
+    if not rows:
+        raise _broken_quotes(name, BrokenQuotesError(1, "unexpected end of data"))
+    width = len(rows[0])
+    _require_table(name, rows, delimiter)
+    has_header = sniffing.guess_header(rows) if header is None else header
+    found = {
+        "columns": tuple(rows[0]) if has_header else (),
+        "encoding": encoding,
+        "delimiter": delimiter,
+        "header": has_header,
+    }
+    if has_header and b"\n" not in data and b"\r" not in data:
+        raise _no_rows(name, found)
+    parsed, quotes = _parse(data, parsed_with, width, has_header, quoting, name)
+    count = len(parsed.columns[0])
+    if count == 0 and parsed.ragged:
+        raise refusal(
+            name,
+            "RAGGED",
+            f"No row has {width} cells as the first one has ({parsed.ragged} have another number).",
+            "Check the delimiter and the first row.",
+            parsed.ragged,
+            parsed.ragged_lines,
+            **found,
+        )
+    if count == 0:
+        raise _no_rows(name, found)
+    columns, problems = _column_names(rows[0] if has_header else [""] * width, has_header)
+    if not has_header and header is None:
+        numeric = all(sniffing.NUMBER.fullmatch(cell) for cell in rows[0])
+        problems.append(
+            Problem(
+                "NO_HEADER_GUESS",
+                "info" if numeric else "warning",
+                f"The first row ({_shown(rows[0])}) looks like data, so the columns are called "
+                f"{columns[0]} to {columns[-1]}.",
+                "If it holds the column names, say that the file has a header.",
+                rows=(1,),
+            )
+        )
+    if parsed.ragged:
+        problems.append(
+            Problem(
+                "RAGGED",
+                "warning",
+                f"{parsed.ragged} rows do not have {width} cells and were left "
+                f"out; {count} rows were kept.",
+                "Correct these rows, often a delimiter inside a cell without quotes.",
+                parsed.ragged,
+                parsed.ragged_lines,
+            )
+        )
+    if quotes:
+        problems.append(quotes)
+    if width == 1:
+        problems.append(
+            Problem(
+                "ONE_COLUMN",
+                "warning",
+                "The file has one column only; no delimiter divides its rows.",
+                "If it should have more, name the delimiter.",
+            )
+        )
+    return _table(opened, columns, parsed, problems, encoding, delimiter, has_header)
+
+
+def _no_rows(name: str, found: Mapping[str, Any]) -> Exception:
+    return refusal(
+        name,
+        "NO_ROWS",
+        "The file has a row of column names but no data.",
+        "Choose a file with data; if the first row is data, say that there is no header.",
+        **found,
+    )
+
+
+def _require_table(name: str, rows: Sequence[Sequence[str]], delimiter: str) -> None:
+    """Refuse lines of prose above the table and more columns than a rating table can have."""
+    width = len(rows[0])
+    if width > MAX_COLUMNS:
+        raise refusal(
+            name,
+            "TOO_MANY_COLUMNS",
+            f"The file has {width} columns.",
+            "transrec reads one rating a row: user, item, rating, time.",
+            width,
+        )
+    below = Counter(len(row) for row in rows[1:])
+    if width == 1 and below and below.most_common(1)[0][0] > 1:
+        before = next(i for i, row in enumerate(rows) if len(row) > 1)
+        raise refusal(
+            name,
+            "PREAMBLE",
+            f"The first {before} rows have one cell but the rows below "
+            f"have {len(rows[before])} (divided by {delimiter!r}), so they are not part of "
+            "the table.",
+            "Delete the rows above the table.",
+            before,
+            (1,),
+        )
+
+
+def _parse(
+    data: bytes, delimiter: str, width: int, header: bool, quoting: bool, name: str
+) -> tuple[Parsed, Problem | None]:
+    """Parse by RFC 4180, else with backslash escapes, else with quotes as plain characters."""
+    try:
+        return parse(data, delimiter, width, header, quoting=quoting), None
+    except BrokenQuotesError as error:
+        broken = error
+    if b'\\"' in data:
+        try:
+            parsed = parse(data, delimiter, width, header, escape="\\")
+        except BrokenQuotesError:
+            pass
+        else:
+            if len(parsed.columns[0]) > 0:
+                return parsed, Problem(
+                    "BACKSLASH_ESCAPES",
+                    "info",
+                    "Quotes inside cells are written with a backslash and were read so.",
+                    "",
+                    rows=(broken.line,),
+                )
+    # Tab-separated tables often mean quotes literally; elsewhere the row widths could not tell.
+    if delimiter in ("\t", sniffing.UNIT_SEPARATOR):
+        parsed = parse(data, delimiter, width, header, quoting=False)
+        if parsed.ragged == 0 and len(parsed.columns[0]) > 0:
+            return parsed, Problem(
+                "BAD_QUOTE",
+                "warning",
+                f"Quotes are not closed as they should be (line "
+                f"{broken.line}), so all quotes were read as plain characters.",
+                "Look at the cells with quotes.",
+                rows=(broken.line,),
+            )
+    raise _broken_quotes(name, broken)
+
+
+def _broken_quotes(name: str, error: BrokenQuotesError) -> Exception:
+    if "limit" in error.reason:
+        return refusal(
+            name,
+            "CELL_TOO_LONG",
+            f"A cell from line {error.line} on is longer than "
+            "131,072 characters; perhaps a quote is never closed.",
+            "Look at that line.",
+            rows=(error.line,),
+        )
+    if "end of data" in error.reason:
+        return refusal(
+            name,
+            "UNTERMINATED_QUOTE",
+            f"A quote that opens in line {error.line} is never closed.",
+            "Close it, or double quotes inside cells.",
+            rows=(error.line,),
+        )
+    return refusal(
+        name,
+        "BAD_QUOTE",
+        f"Line {error.line} has text after a closing quote ({error.reason}).",
+        'Double the quotes inside cells, as in "a ""b"" c".',
+        rows=(error.line,),
+    )
+
+
+def _shown(cells: Sequence[str], limit: int = 4) -> str:
+    shown = ", ".join(cell if len(cell) <= 20 else cell[:20] + "…" for cell in cells[:limit])
+    return shown + (", …" if len(cells) > limit else "")
+
+
+def _column_names(first: Sequence[str], header: bool) -> tuple[list[str], list[Problem]]:
+    """Return unique, non-empty names, and what had to be changed for that."""
+    if not header:
+        return [f"column_{i + 1}" for i in range(len(first))], []
+    stripped = [cell.strip() for cell in first]
+    blank = [i + 1 for i, cell in enumerate(stripped) if not cell]
+    repeated = [cell for cell, often in Counter(stripped).items() if often > 1]
+    names: list[str] = []
+    taken = set(stripped)
+    for i, cell in enumerate(stripped):
+        candidate = cell or f"column_{i + 1}"
+        if candidate in names or not cell:
+            base, n = candidate, 2
+            while candidate in taken or candidate in names:
+                candidate, n = f"{base}_{n}", n + 1
+        names.append(candidate)
+    problems = []
+    if blank:
+        problems.append(
+            Problem(
+                "BLANK_COLUMN",
+                "warning",
+                f"{len(blank)} columns have no name and are called by their "
+                f"position, as {names[blank[0] - 1]}.",
+                "Name them in the file's first row.",
+                len(blank),
+                (1,),
+            )
+        )
+    if repeated:
+        shown = _shown([cell or "(no name)" for cell in repeated])
+        problems.append(
+            Problem(
+                "DUPLICATE_COLUMN",
+                "warning",
+                f"Column names occur more than once ({shown}); the later ones got a number.",
+                "Give each column its own name.",
+                len(repeated),
+                (1,),
+            )
+        )
+    return names, problems
+
+
+def _table(
+    opened: OpenedFile,
+    columns: list[str],
+    parsed: Parsed,
+    problems: list[Problem],
+    encoding: str | None,
+    delimiter: str | None,
+    header: bool,
+) -> Table:
+    frame = pa.table(dict(zip(columns, parsed.columns, strict=True))).to_pandas()
+    head = [column.slice(0, 1000).to_pylist() for column in parsed.columns]
+    mapping = guess_mapping(columns, header, list(zip(*head, strict=True)))
+    problems.extend(_mapping_problems(mapping, columns))
+    problems.sort(key=lambda problem: SEVERITIES.index(problem.severity))
+    report = ImportReport(
+        opened.name,
+        True,
+        len(frame),
+        tuple(columns),
+        encoding,
+        delimiter,
+        header,
+        mapping,
+        tuple(problems),
+    )
+    return Table(frame, report, opened.sha256, parsed.lines, parsed.first_line)
+
+
+def _mapping_problems(mapping: Mapping[str, str | None], columns: Sequence[str]) -> list[Problem]:
+    problems = []
+    missing = [role for role in ("user", "item") if mapping[role] is None]
+    if missing:
+        problems.append(
+            Problem(
+                "NO_MAPPING",
+                "warning",
+                f"It is not clear which column holds the {' and the '.join(missing)} "
+                f"id (columns: {_shown(columns, 8)}).",
+                "Name the columns for user and item.",
+            )
+        )
+    if mapping["rating"] is None:
+        problems.append(
+            Problem(
+                "NO_RATING_COLUMN",
+                "info",
+                "There is no rating column, so every row counts as one interaction.",
+                "If there are ratings, name their column.",
+            )
+        )
+    return problems
+
+
+def _from_columns(
+    opened: OpenedFile, names: list[str], columns: list[pa.ChunkedArray], encoding: str | None
+) -> Table:
+    """Table from a format that brings its own names and cells."""
+    if not names:
+        raise refusal(
+            opened.name, "NO_ROWS", "The file has no columns.", "Choose a file with data."
+        )
+    empty = np.ones(len(columns[0]), bool)
+    for column in columns:
+        empty &= pc.equal(column, "").to_numpy(zero_copy_only=False)
+    kept = pa.array(~empty)
+    columns = [column.filter(kept) for column in columns]
+    lines = np.flatnonzero(~empty) + 1
+    if len(lines) == 0:
+        raise refusal(
+            opened.name,
+            "NO_ROWS",
+            "The file has no rows with content.",
+            "Choose a file with data.",
+            columns=tuple(names),
+        )
+    unique, problems = _column_names(names, True)
+    problems = [replace(problem, rows=()) for problem in problems]
+    return _table(opened, unique, Parsed(columns, lines, 1), problems, encoding, None, True)
+
+
+def _parquet_columns(opened: OpenedFile) -> tuple[list[str], list[pa.ChunkedArray]]:
+    try:
+        table = pq.read_table(io.BytesIO(opened.data))
+        return table.column_names, [_as_text(column) for column in table.columns]
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0][:120] if str(error) else "unknown reason"
+        raise refusal(
+            opened.name,
+            "DAMAGED_FILE",
+            f"The Parquet file cannot be read ({reason}).",
+            "Write it again, or " + SAVE_AS_CSV[0].lower() + SAVE_AS_CSV[1:],
+        ) from None
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+        kind = column.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        column = pc.binary_join(column.cast(pa.list_(pa.string())), "|")
+    if pa.types.is_struct(kind) or pa.types.is_map(kind):
+        cells = [
+            None if cell is None else json.dumps(cell, default=str) for cell in column.to_pylist()
+        ]
+        column = pa.chunked_array([pa.array(cells, pa.large_string())])
+    return pc.fill_null(column.cast(pa.large_string()), "")
+
+
+def _json_records(data: bytes, name: str) -> list[dict[str, Any]] | None:
+    """Objects of a JSON-lines file or of one JSON array; ``None`` where the text is not JSON."""
+    text = data.decode("utf-8")
+    lines = text.splitlines()
+    first = next(line for line in lines if line.strip())
+    as_lines = _json(first)
+    if isinstance(as_lines, dict):
+        records = []
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            record = _json(line)
+            if not isinstance(record, dict):
+                raise refusal(
+                    name,
+                    "BAD_JSON",
+                    f"Line {number} is not a JSON object: {_shown([line])}",
+                    "Write one object a line.",
+                    rows=(number,),
+                )
+            records.append(record)
+        return records
+    whole = _json(text) if text.lstrip().startswith(("[", "{")) else None
+    if isinstance(whole, list) and whole and all(isinstance(record, dict) for record in whole):
+        return whole
+    return None
+
+
+def _json(text: str) -> Any:
+    """Parse with every number as it is written; ``None`` where it is not JSON."""
+    try:
+        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _record_columns(
+    records: Sequence[Mapping[str, Any]],
+) -> tuple[list[str], list[pa.ChunkedArray]]:
+    names = list(dict.fromkeys(name for record in records for name in record))
+    columns = [[_json_cell(record.get(name)) for record in records] for name in names]
+    return names, [pa.chunked_array([pa.array(cells, pa.large_string())]) for cells in columns]
+
+
+def _json_cell(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return "|".join(value)
+    return json.dumps(value)

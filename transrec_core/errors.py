@@ -1,0 +1,73 @@
+"""Every error that a user of transrec can cause, each with the way to mend it.
+
+A message says what is wrong, where, how many with an example, and what to do next.
+Programmers' mistakes are not here: they assert.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transrec_core.data.report import ImportReport
+
+
+class TransrecError(Exception):
+    """Base of all errors that a user can mend.
+
+    Parameters
+    ----------
+    message
+        What is wrong and where, one sentence.
+    fix
+        What to do about it, one sentence.
+    """
+
+    def __init__(self, message: str, fix: str = "") -> None:
+        super().__init__(message, fix)
+        self.message = message
+        self.fix = fix
+
+    def __str__(self) -> str:
+        """One line: the message and the fix."""
+        return f"{self.message} {self.fix}".strip()
+
+
+class UnreadableFileError(TransrecError):
+    """A file cannot be read as a table of the kind that was asked for.
+
+    Attributes
+    ----------
+    report
+        What the importer found up to the refusal; its first problem is the reason.
+    """
+
+    def __init__(self, message: str, fix: str = "", report: "ImportReport | None" = None) -> None:
+        super().__init__(message, fix)
+        self.report = report
+
+
+class BadRatingsError(TransrecError):
+    """A table was read, but its cells are not usable ratings."""
+
+
+class NoOverlapError(TransrecError):
+    """Source and target share no users, so nothing can be transferred through them."""
+
+
+class TooFewUsersError(TransrecError):
+    """There are too few users to say anything about transfer with the data at hand."""
+
+
+class RankTooLargeError(TransrecError):
+    """The rank is larger than the matrix can support."""
+
+
+class BadSettingError(TransrecError):
+    """A setting has a value outside its range."""
+
+
+class UnknownUserError(TransrecError):
+    """A user id is in neither domain."""
+
+
+class Cancelled(TransrecError):  # noqa: N818 - a request, not a failure
+    """The user asked to stop; raised by a progress callback, never by transrec itself."""
