@@ -1,0 +1,60 @@
+"""Rotations, projections and neighbours keep what they promise to keep."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from transrec_core.factors.geometry import canonical, faithfulness, principal_axes, unit_rows
+
+
+def test_canonical_directions_are_the_singular_vectors_of_the_product():
+    random = np.random.default_rng(0)
+    U, V = random.normal(size=(30, 4)), random.normal(size=(20, 4))
+    turn = canonical(U, V)
+    _, sizes, rows = np.linalg.svd(U @ V.T, full_matrices=False)
+    coordinates = V @ turn.rotation
+    np.testing.assert_allclose(turn.shares, sizes[:4] ** 2 / (sizes[:4] ** 2).sum(), atol=1e-10)
+    for f in range(4):
+        direction = coordinates[:, f] / np.linalg.norm(coordinates[:, f])
+        assert abs(direction @ rows[f]) == pytest.approx(1, abs=1e-8)
+
+
+def test_a_rotation_of_the_factors_changes_no_canonical_coordinate():
+    random = np.random.default_rng(1)
+    U, V = random.normal(size=(30, 3)), random.normal(size=(20, 3))
+    turn, _ = np.linalg.qr(random.normal(size=(3, 3)))
+    one = V @ canonical(U, V).rotation
+    two = (V @ turn) @ canonical(U @ turn, V @ turn).rotation
+    np.testing.assert_allclose(one, two, atol=1e-8)
+
+
+def test_principal_axes_find_the_plane_that_the_points_lie_in():
+    random = np.random.default_rng(2)
+    plane = random.normal(size=(200, 2)) * [3.0, 1.0]
+    basis, _ = np.linalg.qr(random.normal(size=(5, 2)))
+    projection = principal_axes(plane @ basis.T + 7.0)
+    assert sum(projection.variance) == pytest.approx(1)
+    assert projection.variance[0] > projection.variance[1]
+    distances = np.linalg.norm(plane[:50, None] - plane[None, :50], axis=-1)
+    mapped = projection(plane @ basis.T + 7.0)[:50]
+    np.testing.assert_allclose(np.linalg.norm(mapped[:, None] - mapped[None], axis=-1), distances)
+
+
+def test_one_dimension_and_one_point_project():
+    assert principal_axes(np.ones((4, 1))).variance == (0.0, 0.0)
+    assert principal_axes(np.ones((1, 3)))(np.ones((1, 3))).shape == (1, 2)
+    assert faithfulness(np.ones((2, 3)), np.ones((2, 2))) == 1.0
+
+
+def test_faithfulness_is_one_for_the_truth_and_lower_for_noise():
+    random = np.random.default_rng(3)
+    angle = random.uniform(0, 2 * np.pi, 300)
+    circle = np.column_stack([np.cos(angle), np.sin(angle)])
+    assert faithfulness(circle, circle) > 0.99
+    assert faithfulness(circle, random.normal(size=(300, 2))) < 0.7
+
+
+def test_unit_rows_keep_zero_rows():
+    rows = unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0]])

@@ -1,0 +1,84 @@
+"""A small comparison with round numbers, built by hand; tests get it as the fixture ``cases``."""
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from transrec_core.evidence.results import (
+    Chosen,
+    Comparison,
+    Evidence,
+    Gain,
+    Interval,
+    ShotEvidence,
+)
+
+
+def shot(
+    shots, mean, low, high, verdict, *, users=880, placebo=(-0.004, 0.005), baseline="popularity"
+):
+    return ShotEvidence(
+        shots,
+        users,
+        {
+            "popularity": Interval(0.33, 0.32, 0.34),
+            "target_only": Interval(0.3, 0.29, 0.31),
+            "factor_map": Interval(0.33 + mean, 0.31 + mean, 0.35 + mean),
+        },
+        baseline,
+        "factor_map",
+        Gain(mean, low, high, 0.0004, 0.7, 0.2, 0.009),
+        Interval(0.0, *placebo),
+        verdict,
+    )
+
+
+HELPS = shot(0, 0.084, 0.071, 0.097, "helps")
+NONE = shot(5, 0.002, -0.004, 0.008, "no evidence", users=500, baseline="target_only")
+CHANCE = shot(2, 0.012, 0.003, 0.021, "no evidence", placebo=(-0.02, 0.02))
+HURTS = shot(10, -0.03, -0.041, -0.019, "hurts", users=1)
+
+
+def evidence(*shots, metric="ndcg@10", better=True, user="u1"):
+    rows = [(user, s.shots, metric, method, 0.5) for s in shots for method in s.methods]
+    names = ["user_id", "shots", "metric", "method", "value"]
+    return Evidence(metric, better, shots, pd.DataFrame(rows, columns=names))
+
+
+def comparison(*, both=True, user="u1"):
+    ranking = evidence(HELPS, CHANCE, NONE, HURTS, user=user)
+    ratings = evidence(HELPS, NONE, metric="rmse", better=False, user=user) if both else None
+    chosen = {
+        "ranking": Chosen(
+            32,
+            0.5,
+            {0: 1.0, 5: 0.5},
+            {0: 0.0, 5: 0.25},
+            {0: True, 5: False},
+            {0: "popularity"},
+            ({"rank": 32, "score": 0.4},),
+        )
+    }
+    return Comparison(ranking, ratings, chosen, 880, 300, 12.5)
+
+
+def data(source="films.csv", target="books.csv"):
+    sizes = {"users": 1200, "items": 500, "ratings": 47581}
+    return {
+        "source": {"file": source, "sha256": "ab" * 32, **sizes},
+        "target": {"file": target, "sha256": "cd" * 32, **sizes},
+    }
+
+
+@pytest.fixture
+def cases():
+    return SimpleNamespace(
+        HELPS=HELPS,
+        NONE=NONE,
+        CHANCE=CHANCE,
+        HURTS=HURTS,
+        evidence=evidence,
+        comparison=comparison,
+        data=data,
+    )

@@ -1,0 +1,187 @@
+"""The evidence bundle: the contract of ``evidence.json`` and a report that needs nothing else."""
+
+import dataclasses
+import json
+import re
+import shlex
+from html.parser import HTMLParser
+
+import pytest
+
+from transrec_core.cli import _parser
+from transrec_core.reporting import bundle_files, evidence_json, report_html, write_bundle
+from transrec_core.reporting.curve import _ticks, curve_svg
+from transrec_core.settings import Settings
+
+ATTACK = '"><script>alert(1)</script><img src=http://x.example/y onerror=alert(2)>&amp;'
+
+
+def _evidence(cases, **how):
+    return evidence_json(cases.comparison(**how), Settings(), cases.data(), 12.5)
+
+
+def test_the_contract(cases):
+    found = _evidence(cases)
+    assert set(found) == {"verdict", "metric", "shots", "chosen", "data", "config", "version",
+                          "seconds", "ratings", "command"}  # fmt: skip
+    assert found["verdict"] == {"0": "helps", "2": "no evidence", "5": "no evidence", "10": "hurts"}
+    assert found["metric"] == "ndcg@10"
+    first = found["shots"][0]
+    assert set(first) == {
+        "shots",
+        "users",
+        "methods",
+        "best_baseline",
+        "transfer",
+        "gain",
+        "placebo",
+    }
+    assert set(first["gain"]) == {"mean", "low", "high", "p", "helped", "harmed", "detectable"}
+    assert set(first["methods"]["popularity"]) == {"mean", "low", "high"}
+    assert set(first["placebo"]) >= {"low", "high"}
+    assert found["ratings"]["metric"] == "rmse"
+    assert set(found["ratings"]) == {"verdict", "metric", "shots"}
+    assert "ratings" not in _evidence(cases, both=False)
+
+
+def test_json_has_no_nan(cases):
+    comparison = cases.comparison()
+    gain = dataclasses.replace(cases.HELPS.gain, p=float("nan"), detectable=float("inf"))
+    shot = dataclasses.replace(cases.HELPS, gain=gain)
+    comparison = dataclasses.replace(comparison, ranking=cases.evidence(shot))
+    files = bundle_files(comparison, Settings(), cases.data(), 1.0)
+
+    def refuse(text):
+        raise AssertionError(text)
+
+    found = json.loads(files["evidence.json"], parse_constant=refuse)
+    assert found["shots"][0]["gain"]["p"] is None
+    assert found["shots"][0]["gain"]["detectable"] is None
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(),
+        Settings(feedback="implicit", method="factor_map", model="nmf", rank=7, lam=0.125,
+                 shots=(0, 3), top=5, seed=9),
+    ],
+)  # fmt: skip
+def test_the_command_repeats_the_run(cases, settings):
+    files = cases.data("-my films;rm.csv", "books 'x'.csv")
+    found = evidence_json(cases.comparison(), settings, files, 1.0)
+    program, *arguments = shlex.split(found["command"])
+    assert program == "transrec"
+    options = _parser().parse_args(arguments)
+    assert (options.source, options.target) == ("./-my films;rm.csv", "books 'x'.csv")
+    for name in ("feedback", "method", "model", "rank", "lam", "shots", "top", "seed"):
+        assert getattr(options, name) == getattr(settings, name), name
+
+
+def test_the_bundle_is_written_whole_with_the_report_last(cases, tmp_path, monkeypatch):
+    folder = tmp_path / "new" / "evidence"
+    arguments = (cases.comparison(user="=evil"), Settings(), cases.data(), 1.0)
+    write_bundle(folder, *arguments)
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "evidence.json",
+        "per_user.csv",
+        "report.html",
+    ]
+    table = (folder / "per_user.csv").read_text().splitlines()
+    assert table[0] == "user_id,shots,metric,method,value"
+    assert table[1].startswith("'=evil,0,ndcg@10,")
+    assert len(table) == 1 + 3 * (4 + 2)
+
+    from transrec_core.reporting import bundle
+
+    def fail_on_second(path, content, write=bundle.write_atomically):
+        if path.name == "per_user.csv":
+            raise OSError(28, "No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(bundle, "write_atomically", fail_on_second)
+    with pytest.raises(OSError, match="No space"):
+        write_bundle(folder, *arguments)
+    assert not (folder / "report.html").exists()  # an incomplete bundle has no report
+
+
+class Page(HTMLParser):
+    VOID = ("meta", "line", "circle", "rect", "polygon", "polyline", "br")
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.text, self.attributes = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_the_report_is_one_whole_page_in_words(cases):
+    page = Page(report_html(cases.comparison(), _evidence(cases)))
+    assert page.open == []
+    text = " ".join(" ".join(page.text).split())
+    for part in ("Transfer helps: films.csv to books.csv", "NDCG@10 rises by 0.084",
+                 "RMSE falls by 0.084", "Popular items", "Transfer (factor map)", "0.320 to 0.340",
+                 "ab" * 32, "cd" * 32, "transrec compare films.csv books.csv", "880 test users",
+                 "300 other users"):  # fmt: skip
+        assert part in text, part
+    assert page.tags.count("svg") == 2
+    assert page.tags.count("h1") == 1
+    assert ("lang", "en") in page.attributes
+    assert ("role", "img") in page.attributes
+
+
+def test_the_report_loads_nothing_and_escapes_everything(cases):
+    evidence = evidence_json(cases.comparison(), Settings(), cases.data(ATTACK, ATTACK), 1.0)
+    comparison = cases.comparison()
+    methods = {**cases.HELPS.methods, ATTACK: cases.HELPS.methods["popularity"]}
+    shot = dataclasses.replace(cases.HELPS, methods=methods, best_baseline=ATTACK)
+    comparison = dataclasses.replace(comparison, ranking=cases.evidence(shot))
+    html = report_html(comparison, evidence)
+    page = Page(html)
+    assert page.open == []
+    assert not {"script", "img", "link", "iframe", "a", "object"} & set(page.tags)
+    assert not {name for name, _ in page.attributes} & {"src", "href", "onerror", "onload"}
+    assert ATTACK in "".join(page.text)
+    assert not re.search(r"url\(|@import", html)
+
+
+def test_the_curve_names_its_axes_and_shows_every_point(cases):
+    evidence = cases.evidence(cases.HELPS, cases.NONE, cases.HURTS)
+    page = Page(curve_svg(evidence))
+    spoken = dict(page.attributes)["aria-label"]
+    assert spoken.startswith("NDCG@10 by number of target interactions.")
+    assert "0: 0.414 with the source, 0.330 without" in spoken
+    text = " ".join(page.text)
+    assert "Target interactions that the user is given" in text
+    assert "NDCG@10 (higher is better)" in text
+    assert page.tags.count("circle") == 3 + 1  # with the legend's
+    assert page.tags.count("rect") == 3 + 1
+    colours = {value for name, value in page.attributes if name == "stroke"}
+    assert colours == {"#0072B2", "#D55E00"}
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.21, 0.44), (0, 1), (0.5, 0.5), (-0.003, 0.002), (0.9999, 1.36), (3, 4000)]
+)
+def test_ticks_are_round_and_enclose_the_values(low, high):
+    ticks = _ticks(low, high)
+    assert ticks[0] <= low
+    assert ticks[-1] >= high
+    assert 2 <= len(ticks) <= 8
+    step = ticks[1] - ticks[0]
+    assert f"{step:.1e}"[:3] in ("1.0", "2.0", "2.5", "5.0")

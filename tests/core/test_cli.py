@@ -1,0 +1,356 @@
+"""The command line keeps its contract: what it takes, writes, says and returns."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from transrec_core import cli
+from transrec_core.errors import Cancelled, NoOverlapError, TooFewUsersError
+
+GOOD = "user_id,item_id,rating,timestamp\nu1,i1,5,1400000000\nu2,i2,3,1400000001\n"
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*arguments):
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as stopped:  # how argparse ends help, version and wrong arguments
+            code = stopped.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture
+def ratings(tmp_path):
+    path = tmp_path / "ratings.csv"
+    path.write_text(GOOD)
+    return path
+
+
+def one_line(err: str) -> str:
+    assert err.startswith("transrec: ")
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    return err
+
+
+# ── check ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_check_json_is_one_object_a_file(run, ratings, tmp_path):
+    bad = tmp_path / "bad.csv"
+    bad.write_bytes(b"%PDF-1.7 ")
+    code, out, err = run("check", ratings, bad, "--json")
+    assert code == 1
+    assert err == ""
+    first, second = (json.loads(line) for line in out.splitlines())
+    assert first == {
+        "file": str(ratings), "usable": True, "rows": 2,
+        "columns": ["user_id", "item_id", "rating", "timestamp"], "encoding": "utf-8",
+        "delimiter": ",", "header": True, "problems": [],
+        "mapping": {"user": "user_id", "item": "item_id", "rating": "rating", "time": "timestamp"},
+    }  # fmt: skip
+    assert second["usable"] is False
+    (problem,) = second["problems"]
+    assert set(problem) == {"code", "severity", "count", "rows", "message", "fix"}
+    assert problem["code"] == "NOT_A_TABLE"
+
+
+def test_check_tells_people_what_was_read_and_what_is_wrong(run, tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text(GOOD + "u3,i3\nu1,i1,4,1400000005\nu4,i4,good,1\n")
+    code, out, _ = run("check", path)
+    assert code == 0
+    assert "usable, 4 rows × 4 columns" in out
+    assert "user = user_id, item = item_id, rating = rating, time = timestamp" in out
+    assert "warning RAGGED (line 4)" in out
+    assert "warning DUPLICATE_PAIR (line 5)" in out
+    assert "warning BAD_RATING (line 6)" in out
+
+
+def test_check_speaks_of_the_table_where_the_ratings_are_no_use(run, tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("user,item,rating\nu,i,good\n")
+    code, out, _ = run("check", path, "--json")
+    assert code == 0
+    report = json.loads(out)
+    assert report["usable"]
+    assert report["problems"][0]["code"] == "NO_RATINGS"
+
+
+def test_check_refuses_a_missing_file(run, tmp_path):
+    code, out, _ = run("check", tmp_path / "nothing.csv", "--json")
+    assert code == 1
+    assert json.loads(out)["problems"][0]["code"] == "NOT_FOUND"
+
+
+# ── arguments ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_help_and_version(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    for command in ("app", "check", "recommend", "compare"):
+        assert command in out
+    code, out, _ = run("--version")
+    assert code == 0
+    assert out.startswith("transrec ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["recommend", "a.csv"], "TARGET"),
+        (["recommend", "a.csv", "b.csv"], "--out"),
+        (["compare", "a", "b", "--out", "d", "--rank", "many"], "'many' is neither"),
+        (["compare", "a", "b", "--out", "d", "--lam", "x"], "'x' is neither"),
+        (["compare", "a", "b", "--out", "d", "--shots", "0,few"], "0,1,2,5,10"),
+        (["compare", "a", "b", "--out", "d", "--shots", "5,1"], "rising order"),
+        (["compare", "a", "b", "--out", "d", "--rank", "0"], "rank is 0"),
+        (["compare", "a", "b", "--out", "d", "--lam", "nan"], "lam is nan"),
+        (["compare", "a", "b", "--out", "d", "--method", "magic"], "'magic'"),
+        (["compare", "a", "b", "--out", "d", "--feedback", "loud"], "'loud'"),
+        (["compare", "a", "b", "--out", "d", "--model", "svd"], "'svd'"),
+        (["recommend", "a", "b", "--out", "r.csv", "--top", "0"], "top is 0"),
+        (["recommend", "a", "b", "--out", "r.xlsx"], ".csv, .parquet, .json"),
+        (["dance"], "dance"),
+    ],
+)
+def test_wrong_arguments_are_one_line_and_2(run, tmp_path, monkeypatch, arguments, word):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert out == ""
+    assert word in one_line(err)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["app"], ["--port", "9000", "--no-browser"]])
+def test_without_a_command_the_dashboard_opens(run, monkeypatch, arguments):
+    launched = []
+    from dashboard import launch
+
+    monkeypatch.setattr(launch, "launch", lambda **how: launched.append(how))
+    code, _, _ = run(*arguments)
+    assert code == 0
+    port, browser = (9000, False) if arguments[:1] == ["--port"] else (None, True)
+    assert launched == [{"host": "127.0.0.1", "port": port, "open_browser": browser}]
+
+
+def test_help_does_not_load_the_numerical_packages():
+    script = (
+        "import sys; from transrec_core import cli\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'numpy', 'pandas', 'numba', 'streamlit', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+# ── places to write, checked before any work ─────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    def fail(*_, **__):
+        raise AssertionError("work began")
+
+    monkeypatch.setattr("transrec_core.data.ratings.read_ratings", fail)
+
+
+def test_a_folder_that_is_a_file_is_refused_first(run, ratings, no_work):
+    for out in (ratings, ratings / "deeper"):
+        code, _, err = run("compare", ratings, ratings, "--out", out)
+        assert code == 2
+        assert "is a file" in one_line(err)
+    code, _, err = run("recommend", ratings, ratings, "--out", ratings / "r.csv")
+    assert code == 2
+    assert "is a file" in one_line(err)
+
+
+def test_a_file_that_is_a_folder_is_refused_first(run, ratings, tmp_path, no_work):
+    (tmp_path / "x.csv").mkdir()
+    code, _, err = run("recommend", ratings, ratings, "--out", tmp_path / "x.csv")
+    assert code == 2
+    assert "is a folder" in one_line(err)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_first(
+    run, ratings, tmp_path, monkeypatch, no_work
+):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    for command, out in (("recommend", tmp_path / "r.csv"), ("compare", tmp_path / "new")):
+        code, _, err = run(command, ratings, ratings, "--out", out)
+        assert code == 2
+        assert "cannot be written" in one_line(err)
+
+
+def test_a_missing_folder_for_a_table_is_refused_first(run, ratings, tmp_path, no_work):
+    code, _, err = run("recommend", ratings, ratings, "--out", tmp_path / "no" / "r.csv")
+    assert code == 2
+    assert "does not exist" in one_line(err)
+
+
+# ── errors on the way ────────────────────────────────────────────────────────────────────────────
+
+
+def test_unreadable_input_is_one_line(run, ratings, tmp_path):
+    bad = tmp_path / "bad.csv"
+    bad.write_bytes(b"user,item\nn\xe9,i\n")
+    code, _, err = run("recommend", ratings, bad, "--out", tmp_path / "r.csv")
+    assert code == 2
+    assert "not UTF-8" in one_line(err)
+    assert not (tmp_path / "r.csv").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n\n", b"\xff\xfe\xe9"])
+def test_a_bad_list_of_users_is_one_line(run, ratings, tmp_path, content):
+    users = tmp_path / "users.txt"
+    if content is not None:
+        users.write_bytes(content)
+    code, _, err = run("recommend", ratings, ratings, "--out", tmp_path / "r.csv", "--users", users)
+    assert code == 2
+    assert "users.txt" in one_line(err)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (NoOverlapError("No\nusers.", "Check the ids."), 2, "No users. Check the ids."),
+        (TooFewUsersError("Only 3 users."), 2, "Only 3 users."),
+        (Cancelled("Stopped."), 2, "Stopped."),
+        (OSError(28, "No space left on device", "x"), 2, "No space left"),
+        (MemoryError(), 2, "memory"),
+    ],
+)  # fmt: skip
+def test_every_failure_is_one_line(run, ratings, tmp_path, monkeypatch, error, code, words):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("transrec_core.running.compare", fail)
+    got, out, err = run("compare", ratings, ratings, "--out", tmp_path / "e")
+    assert (got, out) == (code, "")
+    assert words in one_line(err)
+    assert not (tmp_path / "e").exists()
+
+
+def test_ctrl_c_is_one_line_and_130(run, ratings, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("transrec_core.running.recommend", stop)
+    code, _, err = run("recommend", ratings, ratings, "--out", tmp_path / "r.csv")
+    assert code == 130
+    assert err.strip() == "transrec: stopped; nothing was written."
+    assert not (tmp_path / "r.csv").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
+def test_a_terminal_sees_progress_and_a_pipe_does_not(sample_data, tmp_path):
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    command = [sys.executable, "-m", "transrec_core.cli", "recommend", "films.csv", "books.csv",
+               "--rank", "8", "--lam", "0.006", "--method", "factor_map", "--out"]  # fmt: skip
+    where = {"cwd": sample_data}
+    piped = subprocess.run([*command, tmp_path / "a.csv"], capture_output=True, check=True, **where)
+    assert (piped.stdout, piped.stderr) == (b"", b"")
+    terminal, stderr = pty.openpty()
+    fcntl.ioctl(stderr, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+    with subprocess.Popen([*command, tmp_path / "b.csv"], stderr=stderr, **where) as process:
+        os.close(stderr)
+        shown = b""
+        try:
+            while block := os.read(terminal, 4096):
+                shown += block
+        except OSError:
+            pass  # how Linux says that the other end is closed
+    os.close(terminal)
+    assert process.returncode == 0
+    assert b"Fitting" in shown
+    assert b"half-sweep" in shown
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+# ── the sample ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def lists(sample_data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lists")
+    (folder / "users.txt").write_text("u0001\nu0002\nnobody\nu0001\n")
+    code = cli.main(
+        ["recommend", str(sample_data / "films.csv"), str(sample_data / "books.csv"),
+         "--out", str(folder / "r.csv"), "--items", str(sample_data / "books_items.csv"),
+         "--items", str(sample_data / "films_items.csv"), "--users", str(folder / "users.txt"),
+         "--top", "5", "--rank", "8", "--lam", "0.006", "--method", "factor_map"]
+    )  # fmt: skip
+    assert code == 0
+    return pd.read_csv(folder / "r.csv", dtype={"user_id": str, "item_id": str})
+
+
+def test_recommend_writes_the_contract(lists):
+    assert list(lists.columns) == ["user_id", "item_id", "rank", "score", "method", "title"]
+    assert set(lists["user_id"]) == {"u0001", "u0002", "nobody"}
+    for _, rows in lists.groupby("user_id"):
+        assert rows["rank"].tolist() == [1, 2, 3, 4, 5]
+        assert rows["score"].is_monotonic_decreasing
+        assert rows["item_id"].is_unique
+    methods = lists.groupby("user_id")["method"].unique()
+    assert list(methods["u0001"]) == ["factor_map"]
+    assert list(methods["nobody"]) == ["popularity"]
+
+
+def test_recommend_leaves_out_what_was_seen_and_names_titles(lists, sample_data):
+    seen = pd.read_csv(sample_data / "books.csv", dtype=str)[["user_id", "item_id"]]
+    assert lists.merge(seen).empty
+    titles = pd.read_csv(sample_data / "books_items.csv").set_index("item_id")["title"]
+    assert (titles[lists["item_id"]].to_numpy() == lists["title"].to_numpy()).all()
+
+
+@pytest.mark.parametrize("ending", ["parquet", "json"])
+def test_recommend_writes_other_formats(run, sample_data, tmp_path, ending):
+    out = tmp_path / f"r.{ending}"
+    users = tmp_path / "users.txt"
+    users.write_text("u0001")
+    films, books = sample_data / "films.csv", sample_data / "books.csv"
+    code, stdout, _ = run("recommend", films, books, "--out",
+                          out, "--users", users, "--rank", 4, "--lam", "0.006", "--method",
+                          "factor_map", "--top", 3)  # fmt: skip
+    assert (code, stdout) == (0, "")
+    frame = (
+        pd.read_parquet(out) if ending == "parquet" else pd.DataFrame(json.loads(out.read_text()))
+    )
+    assert frame["rank"].tolist() == [1, 2, 3]
+
+
+def test_compare_writes_the_bundle(run, sample_data, tmp_path):
+    out = tmp_path / "new" / "evidence"
+    films, books = sample_data / "films.csv", sample_data / "books.csv"
+    code, stdout, err = run("compare", films, books, "--out",
+                            out, "--rank", 8, "--lam", "0.006", "--shots", "0,2", "--feedback",
+                            "implicit")  # fmt: skip
+    assert (code, stdout, err) == (0, "", "")
+    assert sorted(p.name for p in out.iterdir()) == ["evidence.json", "per_user.csv", "report.html"]
+    evidence = json.loads((out / "evidence.json").read_text())
+    assert evidence["verdict"]["0"] == "helps"
+    assert [shot["shots"] for shot in evidence["shots"]] == [0, 2]
+    assert evidence["config"]["rank"] == 8
+    assert evidence["data"]["source"]["users"] == 1200
+    per_user = pd.read_csv(out / "per_user.csv", dtype={"user_id": str})
+    cold = per_user.query("shots == 0 and method == 'factor_map' and metric == 'ndcg@10'")
+    shot = evidence["shots"][0]
+    assert len(cold) == shot["users"]
+    assert cold["value"].mean() == pytest.approx(shot["methods"]["factor_map"]["mean"])

@@ -1,0 +1,89 @@
+"""transrec: find out whether taste in one catalogue helps to recommend in another.
+
+>>> import transrec_core as tr
+>>> source, target = tr.read_ratings("films.csv"), tr.read_ratings("books.csv")  # doctest: +SKIP
+>>> tr.compare(source, target).headline.verdict  # doctest: +SKIP
+{0: 'helps', 1: 'helps', 2: 'helps', 5: 'helps', 10: 'no evidence'}
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transrec_core.data.items import Items, read_items
+    from transrec_core.data.linking import DomainPair, link
+    from transrec_core.data.ratings import Ratings, read_ratings
+    from transrec_core.errors import TransrecError
+    from transrec_core.evidence.results import Comparison, Evidence, ShotEvidence
+    from transrec_core.factors.model import Factors
+    from transrec_core.factors.solver import factorize
+    from transrec_core.progress import Progress
+    from transrec_core.recommending import history, recommend_for
+    from transrec_core.running import Run, compare, recommend, run
+    from transrec_core.settings import Settings
+    from transrec_core.space import factor_cards, item_map, neighbours
+
+# Loaded when first used, so that reading a file or asking for help does not load the kernels.
+_PLACES = {
+    "Comparison": "evidence.results",
+    "DomainPair": "data.linking",
+    "Evidence": "evidence.results",
+    "Factors": "factors.model",
+    "Items": "data.items",
+    "Progress": "progress",
+    "Ratings": "data.ratings",
+    "Run": "running",
+    "Settings": "settings",
+    "ShotEvidence": "evidence.results",
+    "TransrecError": "errors",
+    "compare": "running",
+    "factor_cards": "space",
+    "factorize": "factors.solver",
+    "history": "recommending",
+    "item_map": "space",
+    "link": "data.linking",
+    "neighbours": "space",
+    "read_items": "data.items",
+    "read_ratings": "data.ratings",
+    "recommend": "running",
+    "recommend_for": "recommending",
+    "run": "running",
+}
+
+__all__ = [
+    "Comparison",
+    "DomainPair",
+    "Evidence",
+    "Factors",
+    "Items",
+    "Progress",
+    "Ratings",
+    "Run",
+    "Settings",
+    "ShotEvidence",
+    "TransrecError",
+    "compare",
+    "factor_cards",
+    "factorize",
+    "history",
+    "item_map",
+    "link",
+    "neighbours",
+    "read_items",
+    "read_ratings",
+    "recommend",
+    "recommend_for",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Find a public name where it is defined."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

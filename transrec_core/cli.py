@@ -1,0 +1,396 @@
+"""The command line: a thin face of the package; scripts depend on what it takes and writes."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from transrec_core.errors import (
+    BadRatingsError,
+    BadSettingError,
+    TransrecError,
+    UnreadableFileError,
+)
+
+# Everything that loads NumPy or pandas is imported where it is used: help has to be quick.
+if TYPE_CHECKING:
+    from transrec_core.data.items import Items
+    from transrec_core.data.report import ImportReport
+    from transrec_core.progress import OnProgress, Progress
+    from transrec_core.settings import Settings
+
+USABLE, REFUSED, FAILED, INTERRUPTED = 0, 1, 2, 130
+DELIMITER_WORDS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar", "::": "double colon"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments
+        Without the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 done, 1 a file was refused by ``check``, 2 an error that stands on stderr in one line,
+        130 interrupted.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help", "--version")):
+        given.insert(0, "app")
+    try:
+        options = _parser().parse_args(given)
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except TransrecError as error:
+        return _failed(str(error))
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _failed(f"{where}{error.strerror or error}. Nothing was left half-written.")
+    except MemoryError:
+        return _failed("There is not enough memory. Use a smaller rank or fewer ratings.")
+    except KeyboardInterrupt:
+        sys.stderr.write("\ntransrec: stopped; nothing was written.\n")
+        return INTERRUPTED
+
+
+def _failed(message: str) -> int:
+    sys.stderr.write(f"transrec: {' '.join(message.split())}\n")
+    return FAILED
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line, as every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(FAILED, f"transrec: {message}. See {self.prog} --help.\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="transrec",
+        description="Find out whether what is known about people in one catalogue helps to "
+        "recommend in another. Without a command, the dashboard opens.",
+    )
+    parser.add_argument("--version", action="version", version=f"transrec {version('transrec')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    app = commands.add_parser("app", help="open the dashboard in a browser")
+    app.add_argument("--port", type=int, help="port to listen on (default: 8501 or the next free)")
+    app.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: this computer)"
+    )
+    app.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+    app.set_defaults(command=_app)
+
+    check = commands.add_parser("check", help="say what is in a file and what is wrong with it")
+    check.add_argument("files", nargs="+", metavar="FILE")
+    check.add_argument("--json", action="store_true", help="one JSON object a file, one a line")
+    check.set_defaults(command=_check)
+
+    recommend = commands.add_parser("recommend", help="write recommendation lists")
+    _add_domains(recommend)
+    recommend.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="table to write: .csv, .parquet or .json",
+    )
+    recommend.add_argument(
+        "--items",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="item titles; may be given several times",
+    )
+    recommend.add_argument(
+        "--users",
+        metavar="FILE",
+        help="text file with one user id a line (default: all users of the source)",
+    )
+    recommend.add_argument("--top", type=int, default=10, help="length of a list (default: 10)")
+    _add_settings(recommend)
+    recommend.set_defaults(command=_recommend)
+
+    compare = commands.add_parser("compare", help="measure whether the source helps")
+    _add_domains(compare)
+    compare.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="folder for evidence.json, per_user.csv and report.html",
+    )
+    compare.add_argument(
+        "--shots",
+        type=_shots,
+        metavar="N,N,…",
+        help="numbers of target interactions (default: 0,1,2,5,10)",
+    )
+    compare.add_argument(
+        "--top", type=int, default=10, help="length of the lists that are judged (default: 10)"
+    )
+    _add_settings(compare)
+    compare.set_defaults(command=_compare)
+    return parser
+
+
+def _add_domains(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SOURCE", help="ratings of the catalogue that is known")
+    parser.add_argument(
+        "target", metavar="TARGET", help="ratings of the catalogue to recommend from"
+    )
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--feedback",
+        default="auto",
+        metavar="KIND",
+        help="auto, ratings or implicit (default: auto)",
+    )
+    parser.add_argument(
+        "--method", default="auto", metavar="NAME", help="auto or factor_map (default: auto)"
+    )
+    parser.add_argument("--model", default="als", metavar="NAME", help="als or nmf (default: als)")
+    parser.add_argument(
+        "--rank",
+        type=_auto(int),
+        metavar="K",
+        help="number of latent factors, or auto (default: auto)",
+    )
+    parser.add_argument(
+        "--lam",
+        type=_auto(float),
+        metavar="X",
+        help="regularisation weight λ, or auto (default: auto)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of everything random (default: 0)"
+    )
+
+
+def _auto(number: type[int] | type[float]) -> Callable[[str], int | float | None]:
+    def parse(text: str) -> int | float | None:
+        try:
+            return None if text == "auto" else number(text)
+        except ValueError:
+            kind = "a whole number" if number is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is neither {kind} nor auto") from None
+
+    return parse
+
+
+def _shots(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of whole numbers such as 0,1,2,5,10"
+        ) from None
+
+
+def _settings(options: argparse.Namespace) -> "Settings":
+    from transrec_core.settings import DEFAULT_SHOTS, Settings
+
+    return Settings(
+        feedback=options.feedback,
+        method=options.method,
+        model=options.model,
+        rank=options.rank,
+        lam=options.lam,
+        shots=getattr(options, "shots", None) or DEFAULT_SHOTS,
+        top=options.top,
+        seed=options.seed,
+    )
+
+
+@contextmanager
+def _progress() -> "Iterator[OnProgress]":
+    """Show a progress bar on stderr, where that is a terminal."""
+    from tqdm import tqdm
+
+    layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+    with tqdm(total=1.0, desc="Reading", bar_format=layout, disable=None, leave=False) as bar:
+
+        def show(progress: "Progress") -> None:
+            bar.set_description(progress.stage, refresh=False)
+            bar.set_postfix_str(progress.detail, refresh=False)
+            bar.update(max(progress.fraction - bar.n, 0.0))
+
+        yield show
+
+
+# ── commands ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _app(options: argparse.Namespace) -> int:
+    from dashboard.launch import launch
+
+    launch(host=options.host, port=options.port, open_browser=not options.no_browser)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    reports = []
+    for file in options.files:
+        report = _report(file)
+        reports.append(report)
+        text = json.dumps(report.to_json(), ensure_ascii=False) if options.json else _told(report)
+        sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+    return USABLE if all(report.usable for report in reports) else REFUSED
+
+
+def _report(file: str) -> "ImportReport":
+    from dataclasses import replace
+
+    from transrec_core.data.ratings import to_ratings
+    from transrec_core.data.reading import read_table
+    from transrec_core.data.report import Problem
+
+    try:
+        table = read_table(file, name=file)
+    except UnreadableFileError as refused:
+        report = refused.report
+        assert report is not None  # read_table always says why
+        return report
+    if table.report.mapping["user"] is None or table.report.mapping["item"] is None:
+        return table.report
+    try:
+        return to_ratings(table).report
+    except BadRatingsError as error:
+        message = error.message.removeprefix(f"{file}: ")
+        problem = Problem("NO_RATINGS", "warning", message, error.fix)
+        return replace(table.report, problems=(problem, *table.report.problems))
+
+
+def _told(report: "ImportReport") -> str:
+    """Put a report into words."""
+    lines = [f"{report.file}: {'usable' if report.usable else 'refused'}"]
+    if report.usable:
+        delimiter = report.delimiter or ""
+        how = [
+            report.encoding or "",
+            DELIMITER_WORDS.get(delimiter, repr(delimiter) if delimiter else ""),
+        ]
+        how.append("names in the first row" if report.header else "no names in the first row")
+        lines[0] += f", {report.rows:,} rows × {len(report.columns)} columns"
+        lines.append(f"  read as {', '.join(part for part in how if part)}")
+        parts = [f"{role} = {column}" for role, column in report.mapping.items() if column]
+        lines.append(f"  columns: {', '.join(parts) or ', '.join(report.columns[:12])}")
+    for problem in report.problems:
+        where = f" (line {', '.join(map(str, problem.rows))})" if problem.rows else ""
+        fix = f" {problem.fix}" if problem.fix else ""
+        lines.append(f"  {problem.severity} {problem.code}{where}: {problem.message}{fix}")
+    return "\n".join(lines)
+
+
+def _recommend(options: argparse.Namespace) -> int:
+    from transrec_core.reporting.tables import kind_of, write_recommendations
+
+    settings = _settings(options)
+    kind_of(options.out)
+    if options.out.is_dir():
+        raise BadSettingError(f"{options.out} is a folder.", "Name a file in it.")
+    if not options.out.parent.exists():
+        raise BadSettingError(
+            f"The folder {options.out.parent} does not exist.",
+            "Make it, or name another for --out.",
+        )
+    _require_writable(options.out.parent)
+    with _progress() as on_progress:
+        from transrec_core.data.ratings import read_ratings
+        from transrec_core.running import recommend
+
+        users = None if options.users is None else _read_users(options.users)
+        items = _read_all_items(options.items)
+        source = read_ratings(options.source, name=options.source)
+        target = read_ratings(options.target, name=options.target)
+        frame = recommend(
+            source, target, settings, users=users, items=items, on_progress=on_progress
+        )
+    write_recommendations(frame, options.out)
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    started = time.perf_counter()
+    settings = _settings(options)
+    if options.out.exists() and not options.out.is_dir():
+        raise BadSettingError(f"{options.out} is a file.", "Name a folder, existing or new.")
+    _require_writable(options.out)
+    with _progress() as on_progress:
+        from transrec_core.data.ratings import read_ratings
+        from transrec_core.reporting.bundle import write_bundle
+        from transrec_core.running import compare, describe
+
+        source = read_ratings(options.source, name=options.source)
+        target = read_ratings(options.target, name=options.target)
+        comparison = compare(source, target, settings, on_progress=on_progress)
+    seconds = time.perf_counter() - started
+    write_bundle(options.out, comparison, settings, describe(source, target), seconds)
+    return 0
+
+
+def _require_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be written, or made, before any work is done for it."""
+    existing = folder.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir():
+        raise BadSettingError(
+            f"{existing} is a file, not a folder.", "Name another place for --out."
+        )
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise BadSettingError(
+            f"The folder {existing} cannot be written.",
+            "Name another place for --out, or change its permissions.",
+        )
+
+
+def _read_users(file: str) -> list[str]:
+    """Ids of a text file, one a line, exactly as written; each once, empty lines left out."""
+    try:
+        text = Path(file).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UnreadableFileError(
+            f"{file}: the file cannot be opened ({error.strerror}).",
+            "Check the path given to --users.",
+        ) from None
+    except UnicodeDecodeError:
+        raise UnreadableFileError(f"{file}: the text is not UTF-8.", "Save it as UTF-8.") from None
+    users = list(dict.fromkeys(line for line in text.split("\n") if line))
+    if not users:
+        raise UnreadableFileError(f"{file}: there are no user ids.", "Write one id a line.")
+    return users
+
+
+def _read_all_items(files: Sequence[str]) -> "Items | None":
+    """Item texts of several files in one table; the first that names an item speaks for it."""
+    if not files:
+        return None
+    import pandas as pd
+
+    from transrec_core.data.items import Items, read_items
+
+    parts = [read_items(file, name=file) for file in files]
+    frame = pd.concat([part.frame for part in parts])
+    return Items(frame[~frame.index.duplicated()], parts[0].report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

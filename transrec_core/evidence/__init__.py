@@ -1,0 +1,1 @@
+"""Held-out users → metrics → intervals → verdict."""

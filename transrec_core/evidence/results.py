@@ -1,0 +1,202 @@
+"""What a comparison has to say, as small named records."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+Verdict = Literal["helps", "no evidence", "hurts"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over users with its 95 % bootstrap interval, in the metric's units."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Transfer against the best no-transfer baseline, user by user; positive is better.
+
+    Attributes
+    ----------
+    mean, low, high
+        Mean paired difference with its 95 % bootstrap interval, in the metric's units.
+    p
+        Two-sided p of the sign-flip randomisation test that the mean difference is zero.
+    helped, harmed
+        Shares of users with a positive and a negative difference.
+    detectable
+        The smallest mean gain that this many users would have shown with 80 % power.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p: float
+    helped: float
+    harmed: float
+    detectable: float
+
+
+@dataclass(frozen=True)
+class ShotEvidence:
+    """All methods at one number of target interactions.
+
+    Attributes
+    ----------
+    shots
+        How many target interactions each test user was given.
+    users
+        Number of test users with enough interactions for this many shots.
+    methods
+        Mean of the metric over these users for each method, with its interval.
+    best_baseline, transfer
+        The no-transfer baseline and the transfer method that stand for their kind; both were
+        settled on validation users.
+    gain
+        ``transfer`` against ``best_baseline``.
+    placebo
+        95 % band of the same gain when the source users are shuffled.
+    verdict
+        ``helps`` when the whole gain interval is above zero and above the placebo band, ``hurts``
+        when it is below zero, else ``no evidence``.
+    """
+
+    shots: int
+    users: int
+    methods: Mapping[str, Interval]
+    best_baseline: str
+    transfer: str
+    gain: Gain
+    placebo: Interval
+    verdict: Verdict
+
+    def to_json(self) -> dict[str, Any]:
+        """The shot as plain JSON values."""
+        return {
+            "shots": self.shots,
+            "users": self.users,
+            "methods": {name: asdict(interval) for name, interval in self.methods.items()},
+            "best_baseline": self.best_baseline,
+            "transfer": self.transfer,
+            "gain": asdict(self.gain),
+            "placebo": asdict(self.placebo),
+        }
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The comparison in one metric.
+
+    Attributes
+    ----------
+    metric
+        ``ndcg@10`` (or another cut-off) or ``rmse``.
+    higher_is_better
+        ``False`` for errors; gains are turned so that positive is better all the same.
+    shots
+        One record a number of shots, rising.
+    per_user
+        Long table: user_id, shots, metric, method, value.
+    """
+
+    metric: str
+    higher_is_better: bool
+    shots: tuple[ShotEvidence, ...]
+    per_user: pd.DataFrame
+
+    @property
+    def verdict(self) -> dict[int, Verdict]:
+        """Verdict of each number of shots."""
+        return {shot.shots: shot.verdict for shot in self.shots}
+
+    @property
+    def crossover(self) -> int | None:
+        """First number of shots from which transfer is never said to help again.
+
+        ``None`` when it helps at the last one measured, or at none.
+        """
+        helping = [shot.shots for shot in self.shots if shot.verdict == "helps"]
+        later = [shot.shots for shot in self.shots if helping and shot.shots > helping[-1]]
+        return later[0] if later else None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What validation users settled.
+
+    Attributes
+    ----------
+    rank, lam
+        Number of factors and regularisation weight that were used.
+    strength
+        For each number of shots: τ, the precision of the mapped prior in units of the target's own
+        regulariser.
+    mean_strength
+        The same for the average-user prior of target-only fold-in; 0 where none did better.
+    transfer_at
+        For each number of shots: whether validation users gained from transfer (lower bound of
+        the gain above zero), so that ``auto`` uses it there.
+    baseline_at
+        For each number of shots: the best no-transfer baseline, which ``auto`` falls back to.
+    tried
+        Every candidate with its validation score, in the order tried.
+    """
+
+    rank: int
+    lam: float
+    strength: Mapping[int, float]
+    mean_strength: Mapping[int, float]
+    transfer_at: Mapping[int, bool]
+    baseline_at: Mapping[int, str]
+    tried: tuple[Mapping[str, Any], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The choices as plain JSON values."""
+        return {
+            "rank": self.rank,
+            "lam": self.lam,
+            "strength": {str(shots): tau for shots, tau in self.strength.items()},
+            "mean_strength": {str(shots): tau for shots, tau in self.mean_strength.items()},
+            "transfer_at": {str(shots): used for shots, used in self.transfer_at.items()},
+            "baseline_at": {str(shots): name for shots, name in self.baseline_at.items()},
+            "tried": [dict(row) for row in self.tried],
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that ``compare`` found.
+
+    Attributes
+    ----------
+    ranking
+        Evidence on recommendation lists; ``None`` when only ratings were asked for.
+    ratings
+        Evidence on predicted ratings; ``None`` where the data has none or only lists were asked.
+    chosen
+        Parameters and methods that validation users settled, per kind (``ranking``, ``ratings``).
+    test_users, validation_users
+        How many users told and how many chose.
+    seconds
+        Wall time of the comparison.
+    """
+
+    ranking: Evidence | None
+    ratings: Evidence | None
+    chosen: Mapping[str, Chosen]
+    test_users: int
+    validation_users: int
+    seconds: float
+
+    @property
+    def headline(self) -> Evidence:
+        """The evidence that the verdict speaks of: lists where there are lists."""
+        evidence = self.ranking or self.ratings
+        assert evidence is not None
+        return evidence

@@ -1,0 +1,140 @@
+"""Who is held out, what of theirs is shown, and what they are tested on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+
+from transrec_core.data.linking import DomainPair
+from transrec_core.errors import TooFewUsersError
+from transrec_core.settings import Settings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MIN_TEST_USERS = 10
+MIN_TEST_ITEMS = 3
+"""Interactions that stay for the test after the largest support a user can give."""
+
+VALIDATION_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Users whose target data the fit never sees, as if they were new to the target.
+
+    Attributes
+    ----------
+    positions
+        Their positions in ``pair.shared``.
+    supports
+        For each number of shots s: users × items with s interactions of each user, nested.
+    test
+        Users × items: what they are tested on, the same for every method and number of shots.
+    enough
+        For each number of shots: who has that many interactions beside the test items.
+    """
+
+    positions: "NDArray[np.int64]"
+    supports: Mapping[int, sp.csr_array]
+    test: sp.csr_array
+    enough: Mapping[int, "NDArray[np.bool_]"]
+
+
+@dataclass(frozen=True)
+class UserSplit:
+    """Shared users in three parts that never meet.
+
+    Attributes
+    ----------
+    validation
+        Users who choose: parameters, baseline, where transfer is used.
+    test
+        Users who tell.
+    """
+
+    validation: HeldOut
+    test: HeldOut
+
+
+def split_users(pair: DomainPair, settings: Settings) -> UserSplit:
+    """Hold out shared users with enough target interactions.
+
+    A user's support is their earliest interactions where there are times, else a random draw; the
+    interactions after the largest support that the user can give are the test items.
+
+    Raises
+    ------
+    TooFewUsersError
+        Fewer than ten users would be left to tell anything.
+    """
+    counts = pair.target.counts[pair.target_rows]
+    eligible = np.flatnonzero(counts >= settings.min_target)
+    n_test = round(settings.test_share * len(eligible))
+    n_validation = max(round(VALIDATION_SHARE * len(eligible)), MIN_TEST_USERS // 2)
+    if n_test < MIN_TEST_USERS:
+        needed = int(np.ceil(MIN_TEST_USERS / settings.test_share))
+        raise TooFewUsersError(
+            f"Only {len(eligible)} of {len(pair.shared)} shared users have at least "
+            f"{settings.min_target} target interactions; judging transfer needs {needed}.",
+            "Bring more shared users, or lists can still be made without evidence.",
+        )
+    random = np.random.default_rng([settings.seed, 1])
+    order = random.permutation(eligible)
+    test = np.sort(order[:n_test])
+    validation = np.sort(order[n_test : n_test + n_validation])
+    return UserSplit(
+        _hold_out(pair, validation, settings, random), _hold_out(pair, test, settings, random)
+    )
+
+
+def without_users(matrix: sp.csr_array, rows: "NDArray[np.int64]") -> sp.csr_array:
+    """The matrix with these rows empty; stored zeros of other rows stay."""
+    counts = np.diff(matrix.indptr)
+    kept = np.ones(matrix.shape[0], bool)
+    kept[rows] = False
+    cells = np.repeat(kept, counts)
+    indptr = np.concatenate(([0], np.cumsum(np.where(kept, counts, 0)))).astype(np.int32)
+    return sp.csr_array((matrix.data[cells], matrix.indices[cells], indptr), matrix.shape)
+
+
+def _hold_out(
+    pair: DomainPair,
+    positions: "NDArray[np.int64]",
+    settings: Settings,
+    random: np.random.Generator,
+) -> HeldOut:
+    matrix, times = pair.target.matrix, pair.target.times
+    n_items = matrix.shape[1]
+    shuffled: list[NDArray[np.int64]] = []
+    first_test: list[int] = []
+    for row in pair.target_rows[positions]:
+        cells = random.permutation(np.arange(matrix.indptr[row], matrix.indptr[row + 1]))
+        if times is not None:
+            # Stable, so that interactions at the same second stay in random order; those without
+            # a readable time come first.
+            when = np.nan_to_num(times[cells], nan=-np.inf)
+            cells = cells[np.argsort(when, kind="stable")]
+        room = len(cells) - min(MIN_TEST_ITEMS, len(cells) - 1)
+        shuffled.append(cells)
+        first_test.append(max((s for s in settings.shots if s <= room), default=0))
+
+    def rows_of(cells: "list[NDArray[np.int64]]") -> sp.csr_array:
+        indptr = np.concatenate(([0], np.cumsum([len(c) for c in cells]))).astype(np.int32)
+        flat = np.concatenate(cells) if cells else np.zeros(0, np.int64)
+        rows = sp.csr_array(
+            (matrix.data[flat], matrix.indices[flat], indptr), (len(cells), n_items)
+        )
+        rows.sort_indices()
+        return rows
+
+    tests_from = np.array(first_test)
+    enough = {s: tests_from >= s for s in settings.shots}
+    return HeldOut(
+        positions,
+        {s: rows_of([cells[:s] for cells in shuffled]) for s in settings.shots},
+        rows_of([cells[at:] for cells, at in zip(shuffled, first_test, strict=True)]),
+        enough,
+    )

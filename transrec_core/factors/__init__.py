@@ -1,0 +1,18 @@
+"""Matrix → factors."""
+
+from transrec_core.factors.biases import Biases, fit_biases, fold_in_biases
+from transrec_core.factors.model import Factors
+from transrec_core.factors.objectives import Explicit, Implicit, Objective
+from transrec_core.factors.solver import factorize, objective_value
+
+__all__ = [
+    "Biases",
+    "Explicit",
+    "Factors",
+    "Implicit",
+    "Objective",
+    "factorize",
+    "fit_biases",
+    "fold_in_biases",
+    "objective_value",
+]

@@ -1,0 +1,295 @@
+"""The compiled inner loops: one row solver that every objective and every fold-in shares.
+
+Each row r of one side is the minimiser of a quadratic in x with
+
+    A_r = Σ_{j∈S_r} v_j v_jᵀ + gram + ridge_r·I        b_r = Σ_{j∈S_r} y_rj v_j + rhs_r
+
+where S_r are the row's observed columns and v_j the fixed factors of the other side. What differs
+between objectives is only ``gram``, ``ridge`` and ``rhs`` (see ``objectives``).
+
+Rows are independent, so they run in parallel and the result does not depend on the number of
+threads. The factors of a row's columns are gathered into panels, so that the Gram matrix is
+accumulated by matrix products instead of rank-one updates.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.linalg  # noqa: F401 - loads SciPy's BLAS, which compiled np.dot calls, before it is limited
+from numba import njit, prange
+from threadpoolctl import ThreadpoolController
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PANEL = 64
+"""Rows of a gathered panel: large enough for a fast product, small enough to stay in cache."""
+
+CHUNKS_PER_CALL = 64
+"""Pieces of equal work that a call is cut into: balances threads when row lengths are skewed."""
+
+NNLS_ROUNDS = 20
+NNLS_DESCENTS = 10
+NNLS_TOLERANCE = 1e-6
+
+# Compiled parallel regions may not be entered by two threads at once on every threading layer,
+# and BLAS must run single-threaded inside them: both hold for the whole process.
+_launch = RLock()
+_blas = ThreadpoolController()
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _cholesky_solve(A: Any, b: Any, x: Any) -> bool:
+    """Solve A x = b in place by Cholesky; False where a pivot is not safely positive."""
+    k = A.shape[0]
+    for j in range(k):
+        s = A[j, j]
+        floor = s * 1e-7
+        for p in range(j):
+            s -= A[j, p] * A[j, p]
+        if not s > floor:
+            return False
+        pivot = np.sqrt(s)
+        A[j, j] = pivot
+        inverse = 1 / pivot
+        for i in range(j + 1, k):
+            s = A[i, j]
+            for p in range(j):
+                s -= A[i, p] * A[j, p]
+            A[i, j] = s * inverse
+    for i in range(k):
+        s = b[i]
+        for p in range(i):
+            s -= A[i, p] * x[p]
+        x[i] = s / A[i, i]
+    for i in range(k - 1, -1, -1):
+        x[i] /= A[i, i]
+        for p in range(i):
+            x[p] -= A[i, p] * x[i]
+    return True
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _nonnegative_solve(A: Any, b: Any, x: Any, work: Any, part: Any, z: Any) -> None:
+    """Minimise ½xᵀAx − bᵀx under x ≥ 0, from the x given.
+
+    Coordinate descent finds which coordinates are positive, a Cholesky solve on these then gives
+    the minimum itself, which descent alone would only creep up to where A is ill-conditioned.
+    """
+    k = A.shape[0]
+    for _ in range(NNLS_ROUNDS):
+        for _ in range(NNLS_DESCENTS):
+            change = x[0] * 0
+            largest = x[0] * 0
+            for f in range(k):
+                if A[f, f] <= 0:
+                    x[f] = 0
+                    continue
+                slope = -b[f]
+                for p in range(k):
+                    slope += A[f, p] * x[p]
+                value = max(x[f] - slope / A[f, f], x[f] * 0)
+                change = max(change, abs(value - x[f]))
+                largest = max(largest, value)
+                x[f] = value
+            if change <= NNLS_TOLERANCE * largest:
+                return
+        free = 0
+        for f in range(k):
+            if x[f] > 0:
+                column = 0
+                for p in range(f + 1):
+                    if x[p] > 0:
+                        work[free, column] = A[f, p]
+                        column += 1
+                part[free] = b[f]
+                free += 1
+        if free == 0 or not _cholesky_solve(work[:free, :free], part[:free], z[:free]):
+            continue
+        feasible = True
+        for f in range(free):
+            feasible = feasible and z[f] >= 0
+        if feasible:
+            free = 0
+            for f in range(k):
+                if x[f] > 0:
+                    x[f] = z[free]
+                    free += 1
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def _solve_rows(
+    bounds: Any,
+    indptr: Any,
+    indices: Any,
+    values: Any,
+    fixed: Any,
+    gram: Any,
+    ridge: Any,
+    rhs: Any,
+    nonnegative: bool,
+    out: Any,
+) -> None:
+    k = fixed.shape[1]
+    for chunk in prange(len(bounds) - 1):
+        panel = np.empty((PANEL, k), fixed.dtype)
+        A = np.empty((k, k), fixed.dtype)
+        product = np.empty((k, k), fixed.dtype)
+        work = np.empty((k, k), fixed.dtype)
+        b = np.empty(k, fixed.dtype)
+        x = np.empty(k, fixed.dtype)
+        z = np.empty(k, fixed.dtype)
+        for row in range(bounds[chunk], bounds[chunk + 1]):
+            A[:] = gram
+            b[:] = rhs[row] if rhs.shape[0] > 1 else rhs[0]
+            start, stop = indptr[row], indptr[row + 1]
+            for first in range(start, stop, PANEL):
+                size = min(PANEL, stop - first)
+                for p in range(size):
+                    j = indices[first + p]
+                    y = values[first + p]
+                    for f in range(k):
+                        panel[p, f] = fixed[j, f]
+                        b[f] += y * fixed[j, f]
+                piece = panel[:size]
+                np.dot(piece.T, piece, product)
+                A += product
+            scale = fixed.dtype.type(0)
+            for f in range(k):
+                A[f, f] += ridge[row]
+                scale = max(scale, A[f, f])
+            if nonnegative:
+                _nonnegative_solve(A, b, out[row], work, x, z)
+                continue
+            if scale == 0:
+                out[row] = 0
+                continue
+            # Singular systems exist (λ = 0 with more factors than ratings): the diagonal is then
+            # raised by the smallest tenfold of rounding error that makes it positive.
+            work[:] = A
+            jitter = scale * fixed.dtype.type(1e-6)
+            while not _cholesky_solve(work, b, x):
+                work[:] = A
+                for f in range(k):
+                    work[f, f] += jitter
+                jitter *= 10
+            out[row] = x
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def _squared_error(
+    bounds: Any, indptr: Any, indices: Any, values: Any, rows: Any, cols: Any
+) -> Any:
+    k = rows.shape[1]
+    total = np.zeros(len(bounds) - 1, np.float64)
+    for chunk in prange(len(bounds) - 1):
+        part = 0.0
+        for row in range(bounds[chunk], bounds[chunk + 1]):
+            for at in range(indptr[row], indptr[row + 1]):
+                j = indices[at]
+                dot = 0.0
+                for f in range(k):
+                    dot += rows[row, f] * cols[j, f]
+                part += (values[at] - dot) ** 2
+        total[chunk] = part
+    return total.sum()
+
+
+def kernels_are_compiled() -> bool:
+    """Whether an earlier process left compiled kernels on disk, so that the first call is quick."""
+    folder = _solve_rows.stats.cache_path
+    if not folder:
+        return False
+    return any(Path(folder).glob(f"{Path(__file__).stem}._solve_rows*.nbi"))
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """One parallel kernel at a time, with BLAS confined to the calling thread."""
+    with _launch, _blas.limit(limits=1, user_api="blas"):
+        yield
+
+
+def solve_rows(
+    indptr: "NDArray[np.int32]",
+    indices: "NDArray[np.int32]",
+    values: "NDArray[Any]",
+    fixed: "NDArray[Any]",
+    *,
+    gram: "NDArray[Any]",
+    ridge: "NDArray[Any]",
+    rhs: "NDArray[Any] | None" = None,
+    nonnegative: bool = False,
+    start: "NDArray[Any] | None" = None,
+) -> "NDArray[Any]":
+    """Solve every row of one side, the other side fixed.
+
+    Parameters
+    ----------
+    indptr, indices, values
+        CSR of the rows; ``values`` are the right-hand weights y.
+    fixed
+        Factors of the other side, n × k, C-contiguous; its dtype is the working precision.
+    gram
+        k × k matrix added to every row's Gram matrix.
+    ridge
+        Added to the diagonal, one value a row.
+    rhs
+        Added to the right-hand side, rows × k.
+    nonnegative
+        Solve under x ≥ 0 by coordinate descent from ``start``.
+    start
+        Rows × k; only the non-negative solver reads it.
+
+    Returns
+    -------
+    Rows × k, finite for finite input.
+    """
+    dtype = fixed.dtype
+    n, k = len(indptr) - 1, fixed.shape[1]
+    out = np.zeros((n, k), dtype) if start is None else np.array(start, dtype, order="C")
+    if n == 0:
+        return out
+    added = np.zeros((1, k), dtype) if rhs is None else np.ascontiguousarray(rhs, dtype)
+    with single_threaded_blas():
+        _solve_rows(
+            _equal_work(indptr, k),
+            indptr,
+            indices,
+            np.ascontiguousarray(values, dtype),
+            fixed,
+            np.ascontiguousarray(gram, dtype),
+            np.ascontiguousarray(ridge, dtype),
+            added,
+            nonnegative,
+            out,
+        )
+    return out
+
+
+def squared_error(
+    indptr: "NDArray[np.int32]",
+    indices: "NDArray[np.int32]",
+    values: "NDArray[Any]",
+    rows: "NDArray[Any]",
+    cols: "NDArray[Any]",
+) -> float:
+    """Σ (value − row·column)² over the stored cells, accumulated in double precision."""
+    if len(indptr) < 2:
+        return 0.0
+    with single_threaded_blas():
+        bounds = _equal_work(indptr, 1)
+        return float(_squared_error(bounds, indptr, indices, values, rows, cols))
+
+
+def _equal_work(indptr: "NDArray[np.int32]", k: int) -> "NDArray[np.int64]":
+    """Row numbers that cut the rows into pieces of about equal work."""
+    n = len(indptr) - 1
+    work = indptr[1:].astype(np.int64) + k * np.arange(1, n + 1)
+    pieces = min(n, CHUNKS_PER_CALL)
+    cuts = np.searchsorted(work, np.linspace(0, work[-1], pieces + 1)[1:-1])
+    return np.unique(np.concatenate(([0], cuts, [n]))).astype(np.int64)

@@ -1,0 +1,100 @@
+"""What is minimised, as the three terms that the row solver needs.
+
+One convention everywhere: J(U, V) = ½ Σ (…)² + λ (Σ w_u‖u‖² + Σ w_i‖v‖²), so the normal equations
+carry 2λ. The weights w are 1 at ``regularization_exponent`` ν = 0 (the plain objective) and grow
+with a row's number of interactions for ν > 0.
+
+An objective says, for one side of the factorization, which constant Gram matrix and which ridge
+each row gets; ``solver`` does the rest. A new objective is one more small class of this shape.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Objective(Protocol):
+    """The terms of one objective; ``n`` is the number of rows of the fixed side."""
+
+    @property
+    def lam(self) -> float:
+        """Regularisation weight λ."""
+        ...
+
+    def weights(self, counts: "NDArray[np.int64]", n: int) -> "NDArray[np.float64]":
+        """λ-weight w of each row, from its number of interactions."""
+        ...
+
+    def gram(self, fixed: "NDArray[np.floating]") -> "NDArray[np.floating]":
+        """K × k matrix that every row's Gram matrix starts from."""
+        ...
+
+    def loss(
+        self,
+        squared_error: float,
+        user_gram: "NDArray[np.floating]",
+        item_gram: "NDArray[np.floating]",
+    ) -> float:
+        """The data term of J from Σ_obs (…)², UᵀU and VᵀV."""
+        ...
+
+
+@dataclass(frozen=True)
+class Explicit:
+    """½ Σ_obs (r − u·v)² + λ Σ n^ν ‖·‖²: only observed cells count.
+
+    Zhou et al. 2008 for ν = 1 (weighted-λ regularisation).
+    """
+
+    lam: float
+    regularization_exponent: float = 0.0
+
+    def weights(self, counts: "NDArray[np.int64]", n: int) -> "NDArray[np.float64]":
+        """n_u^ν; 1 for a row without interactions, whose factors are zero anyway."""
+        return np.maximum(counts, 1).astype(np.float64) ** self.regularization_exponent
+
+    def gram(self, fixed: "NDArray[np.floating]") -> "NDArray[np.floating]":
+        """Zero: an unobserved cell adds nothing."""
+        return np.zeros((fixed.shape[1], fixed.shape[1]), fixed.dtype)
+
+    def loss(
+        self,
+        squared_error: float,
+        user_gram: "NDArray[np.floating]",
+        item_gram: "NDArray[np.floating]",
+    ) -> float:
+        """½ Σ_obs (…)²."""
+        return 0.5 * squared_error
+
+
+@dataclass(frozen=True)
+class Implicit:
+    """½ Σ_obs (1 − u·v)² + ½ α₀ Σ_all (u·v)² + λ Σ (n + α₀·n_other)^ν ‖·‖².
+
+    Hu, Koren & Volinsky 2008 in the form of Rendle et al. 2022 (iALS++).
+    """
+
+    lam: float
+    alpha0: float
+    regularization_exponent: float = 0.0
+
+    def weights(self, counts: "NDArray[np.int64]", n: int) -> "NDArray[np.float64]":
+        """(n_u + α₀·n)^ν: the unobserved cells count with their weight too."""
+        return np.asarray((counts + self.alpha0 * n) ** self.regularization_exponent, np.float64)
+
+    def gram(self, fixed: "NDArray[np.floating]") -> "NDArray[np.floating]":
+        """α₀ VᵀV, the share that all cells have in every row."""
+        return np.asarray(self.alpha0 * (fixed.T @ fixed), fixed.dtype)
+
+    def loss(
+        self,
+        squared_error: float,
+        user_gram: "NDArray[np.floating]",
+        item_gram: "NDArray[np.floating]",
+    ) -> float:
+        """½ Σ_obs (…)² + ½ α₀ tr(UᵀU VᵀV)."""
+        return 0.5 * squared_error + 0.5 * self.alpha0 * float(np.sum(user_gram * item_gram))

@@ -1,0 +1,250 @@
+"""Alternating minimisation: one half-sweep after the other until J stops falling."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+import scipy.sparse as sp
+
+from transrec_core.errors import BadRatingsError, BadSettingError, RankTooLargeError
+from transrec_core.factors.biases import Biases, fit_biases
+from transrec_core.factors.kernels import solve_rows, squared_error
+from transrec_core.factors.model import Factors
+from transrec_core.factors.objectives import Explicit, Implicit, Objective
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ALPHA0 = 0.1
+REGULARIZATION_EXPONENT = 0.0
+SWEEPS = 15
+TOLERANCE = 1e-3
+"""A fit stops when a whole sweep lowers J by less than this share."""
+
+OnSweep = Callable[[int, float], None]
+
+
+def factorize(
+    matrix: Any,
+    *,
+    rank: int,
+    lam: float,
+    feedback: Literal["ratings", "implicit"] = "ratings",
+    model: Literal["als", "nmf"] = "als",
+    biases: bool = True,
+    alpha0: float = ALPHA0,
+    regularization_exponent: float = REGULARIZATION_EXPONENT,
+    sweeps: int = SWEEPS,
+    tolerance: float = TOLERANCE,
+    seed: int = 0,
+    start: Factors | None = None,
+    on_sweep: OnSweep | None = None,
+    dtype: Any = np.float32,
+) -> Factors:
+    """Factorize a users × items matrix as U Vᵀ.
+
+    Minimises J(U, V) = ½ Σ (…)² + λ (Σ w_u‖u‖² + Σ w_i‖v‖²); see ``objectives`` for the data term
+    and the weights of each kind of feedback.
+
+    Parameters
+    ----------
+    matrix
+        SciPy sparse, users × items. Stored cells are observed, a stored zero included.
+    rank
+        Number of factors k.
+    lam
+        λ ≥ 0. The normal equations carry 2λ.
+    feedback
+        ``"ratings"``: observed values only. ``"implicit"``: every stored cell is a 1, all others
+        are zeros of weight ``alpha0``.
+    model
+        ``"als"``, or ``"nmf"`` for U, V ≥ 0 (no biases; negative ratings are shifted to ≥ 0).
+        This NMF ignores unrated cells for ratings; zero-filled NMF is scikit-learn's.
+    biases
+        Fit damped biases first and factorize the residual (ratings with ``als`` only); without
+        them J is the bare objective.
+    alpha0
+        α₀, weight of an unobserved cell.
+    regularization_exponent
+        ν: λ grows with a row's interactions to this power.
+    sweeps, tolerance
+        At most this many sweeps (both halves); stop once a sweep lowers J by a smaller share.
+    seed
+        Of the random start.
+    start
+        An earlier fit to start from; padded or cut to ``rank``.
+    on_sweep
+        Called after each half-sweep with (half-sweeps done, J); what it raises stops the fit.
+    dtype
+        ``float32`` or ``float64``.
+
+    Raises
+    ------
+    BadRatingsError
+        Nothing stored, or a value that is not finite.
+    BadSettingError
+        A setting outside its range.
+    RankTooLargeError
+        A rank above the smaller side of the matrix.
+    """
+    matrix = _as_csr(matrix)
+    if rank < 1:
+        raise BadSettingError(f"rank is {rank}.", "It must be at least 1.")
+    if not 0 <= lam < np.inf:
+        raise BadSettingError(f"lam is {lam}.", "It must be zero or a positive number.")
+    if feedback not in ("ratings", "implicit") or model not in ("als", "nmf"):
+        raise BadSettingError(
+            f"feedback is {feedback!r} and model is {model!r}.",
+            "Feedback must be ratings or implicit, model must be als or nmf.",
+        )
+    if rank > min(matrix.shape):
+        raise RankTooLargeError(
+            f"Rank {rank} is larger than the smaller side of a matrix of {matrix.shape[0]} users × "
+            f"{matrix.shape[1]} items.",
+            f"Choose a rank of at most {min(matrix.shape)}.",
+        )
+    nonnegative = model == "nmf"
+    fitted_biases: Biases | None = None
+    shift = 0.0
+    spec: Objective
+    if feedback == "implicit":
+        spec = Implicit(lam, alpha0, regularization_exponent)
+        values = np.ones(matrix.nnz)
+    else:
+        spec = Explicit(lam, regularization_exponent)
+        if nonnegative:
+            shift = min(0.0, float(matrix.data.min()))
+            values = matrix.data.astype(np.float64) - shift
+        elif biases:
+            fitted_biases = fit_biases(matrix)
+            values = fitted_biases.residual(matrix)
+        else:
+            values = matrix.data.astype(np.float64)
+
+    by_user = sp.csr_array((values.astype(dtype), matrix.indices, matrix.indptr), matrix.shape)
+    by_item = sp.csr_array(by_user.T.tocsr())
+    users, items = _start(matrix.shape, rank, seed, nonnegative, start, dtype)
+    objective: list[float] = []
+    converged = False
+    for _ in range(sweeps):
+        for half in ("users", "items"):
+            if half == "users":
+                users = half_sweep(by_user, items, users, spec, nonnegative)
+            else:
+                items = half_sweep(by_item, users, items, spec, nonnegative)
+            objective.append(objective_value(by_user, users, items, spec))
+            if on_sweep is not None:
+                on_sweep(len(objective), objective[-1])
+        if len(objective) > 2 and objective[-3] - objective[-1] <= tolerance * objective[-3]:
+            converged = True
+            break
+    return Factors(
+        users, items, tuple(objective), spec, nonnegative, fitted_biases, shift, converged
+    )
+
+
+def half_sweep(
+    rows: "sp.csr_array",
+    fixed: "NDArray[Any]",
+    own: "NDArray[Any]",
+    spec: Objective,
+    nonnegative: bool,
+) -> "NDArray[Any]":
+    """The best factors of one side while the other is fixed; users and items alike.
+
+    Parameters
+    ----------
+    rows
+        CSR of the side to solve: its rows × the fixed side.
+    fixed
+        Factors of the other side.
+    own
+        Present factors of this side, where non-negative descent starts.
+    """
+    return solve_rows(
+        rows.indptr,
+        rows.indices,
+        rows.data,
+        fixed,
+        gram=spec.gram(fixed),
+        ridge=2 * spec.lam * spec.weights(np.diff(rows.indptr), len(fixed)),
+        nonnegative=nonnegative,
+        start=own,
+    )
+
+
+def objective_value(
+    matrix: "sp.csr_array",
+    users: "NDArray[np.floating]",
+    items: "NDArray[np.floating]",
+    spec: Objective,
+) -> float:
+    """J of given factors; ``matrix`` holds what u·v should reproduce (1s for implicit feedback)."""
+    error = squared_error(matrix.indptr, matrix.indices, matrix.data, users, items)
+    wide_users, wide_items = users.astype(np.float64), items.astype(np.float64)
+    user_w = spec.weights(np.diff(matrix.indptr), len(items))
+    item_w = spec.weights(np.bincount(matrix.indices, minlength=len(items)), len(users))
+    size = float(user_w @ (wide_users**2).sum(axis=1) + item_w @ (wide_items**2).sum(axis=1))
+    loss = spec.loss(error, wide_users.T @ wide_users, wide_items.T @ wide_items)
+    return loss + spec.lam * size
+
+
+def _as_csr(matrix: Any) -> "sp.csr_array":
+    if not sp.issparse(matrix):
+        raise BadRatingsError(
+            f"The matrix is a {type(matrix).__name__}, not a SciPy sparse matrix.",
+            "Pass users × items as scipy.sparse.csr_array.",
+        )
+    csr = sp.csr_array(cast("Any", matrix))
+    if csr.dtype == bool or csr.dtype.kind not in "iuf":
+        raise BadRatingsError(
+            f"The ratings have type {csr.dtype}.", "Pass numbers: convert with .astype('float32')."
+        )
+    if csr.nnz == 0:
+        raise BadRatingsError("The matrix has no ratings.", "Pass at least one stored value.")
+    if not csr.has_canonical_format:
+        csr = csr.copy()
+        csr.sum_duplicates()
+    bad = ~np.isfinite(csr.data) if csr.dtype.kind == "f" else np.zeros(1, bool)
+    if bad.any():
+        at = int(np.flatnonzero(bad)[0])
+        row = int(np.searchsorted(csr.indptr, at, side="right")) - 1
+        raise BadRatingsError(
+            f"{int(bad.sum())} ratings are not finite, the first at row {row}, "
+            f"column {csr.indices[at]}: {csr.data[at]}.",
+            "Remove or correct these cells.",
+        )
+    return sp.csr_array(
+        (csr.data, csr.indices.astype(np.int32), csr.indptr.astype(np.int32)), csr.shape
+    )
+
+
+def _start(
+    shape: tuple[int, int],
+    rank: int,
+    seed: int,
+    nonnegative: bool,
+    start: Factors | None,
+    dtype: Any,
+) -> "tuple[NDArray[Any], NDArray[Any]]":
+    """Small random factors, or an earlier fit's, padded with random columns or cut."""
+    random = np.random.default_rng(seed)
+    sides = []
+    for n, earlier in zip(
+        shape,
+        (None, None) if start is None else (start.user_factors, start.item_factors),
+        strict=True,
+    ):
+        factors = random.normal(0, 0.1 / np.sqrt(rank), (n, rank)).astype(dtype)
+        if nonnegative:
+            factors = np.abs(factors)
+        if earlier is not None:
+            if len(earlier) != n:
+                raise BadSettingError(
+                    f"The earlier fit has {len(earlier)} rows where the matrix has {n}.",
+                    "Start from a fit of a matrix of the same shape.",
+                )
+            kept = min(rank, earlier.shape[1])
+            factors[:, :kept] = earlier[:, :kept]
+        sides.append(factors)
+    return sides[0], sides[1]

@@ -1,0 +1,201 @@
+"""Scores → lists: the best unseen items of each user, with the method that served them."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from transrec_core.baselines import Baselines
+from transrec_core.columns import (
+    DESCRIPTION,
+    GENRES,
+    ITEM,
+    METHOD,
+    RANK,
+    RATING,
+    SCORE,
+    TIME,
+    TITLE,
+    USER,
+)
+from transrec_core.data.interactions import Interactions
+from transrec_core.data.linking import DomainPair
+from transrec_core.errors import BadSettingError
+from transrec_core.evidence.metrics import hide, top_items
+from transrec_core.evidence.results import Chosen
+from transrec_core.transfer.fitting import TransferFit
+from transrec_core.transfer.fold_in import at_shots
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+METHODS_LISTED = ("factor_map", "target_only", "popularity")
+CHUNK_CELLS = 16_000_000
+"""Scores held at once, users × items."""
+
+
+def listed_users(pair: DomainPair) -> pd.Index:
+    """Who gets a list unless others are named: every user of the source, overlap or cold."""
+    return pair.source.users
+
+
+def recommend_for(
+    fit: TransferFit,
+    users: Sequence[str],
+    *,
+    top: int = 10,
+    method: str = "auto",
+    chosen: Chosen | None = None,
+    items: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """The best unseen target items of each user.
+
+    Parameters
+    ----------
+    fit
+        The fitted domains.
+    users
+        User ids; each gets a list, also one that neither domain knows (popular items).
+    top
+        Items a list, at most.
+    method
+        ``factor_map``, ``target_only``, ``popularity``, or ``auto``: what validation users gained
+        from most at the user's number of target interactions.
+    chosen
+        What validation users settled; without it ``auto`` uses the map wherever it can.
+    items
+        Index item_id with a ``title`` column, for a title column in the result.
+
+    Returns
+    -------
+    user_id, item_id, rank (from 1), score, method (the one that really served the user)[, title];
+    users in the order given.
+
+    Raises
+    ------
+    BadSettingError
+        An unknown method or a length below 1.
+    """
+    if method != "auto" and method not in METHODS_LISTED:
+        raise BadSettingError(
+            f"method is {method!r}.", f"It must be auto or {', '.join(METHODS_LISTED)}."
+        )
+    if top < 1:
+        raise BadSettingError(f"top is {top}.", "It must be at least 1.")
+    pair = fit.pair
+    ids = pd.Index([str(user) for user in users], dtype=object)
+    source_rows, target_rows = pair.source.rows_of(ids), pair.target.rows_of(ids)
+    baselines = Baselines.fit(pair.target.matrix)
+    frames = []
+    for chunk in _chunks(len(ids), len(pair.target.items)):
+        seen = _rows(pair.target.matrix, target_rows[chunk])
+        served = _method_of(fit, method, chosen, source_rows[chunk], np.diff(seen.indptr))
+        scores = np.empty(seen.shape, np.float32)
+        for name in np.unique(served):
+            who = np.flatnonzero(served == name)
+            scores[who] = _scores(fit, baselines, str(name), seen[who], source_rows[chunk][who])
+        best = top_items(hide(scores, seen), top)
+        row, place = np.nonzero(best >= 0)
+        column = best[row, place]
+        frames.append(
+            pd.DataFrame(
+                {
+                    USER: ids[chunk][row],
+                    ITEM: pair.target.items[column],
+                    RANK: place + 1,
+                    SCORE: scores[row, column].astype(np.float64),
+                    METHOD: served[row],
+                }
+            )
+        )
+    columns = [USER, ITEM, RANK, SCORE, METHOD]
+    result = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+    if items is not None:
+        result[TITLE] = items[TITLE].reindex(result[ITEM]).fillna("").to_numpy()
+    return result
+
+
+def history(
+    interactions: Interactions, user: str, items: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """One user's interactions, best and latest first; empty for an unknown user.
+
+    Returns
+    -------
+    item_id, rating (where there are ratings), timestamp (where there are times), and title, genres
+    and description where ``items`` has them.
+    """
+    row = int(interactions.rows_of([user])[0])
+    matrix = interactions.matrix
+    cells = slice(matrix.indptr[row], matrix.indptr[row + 1]) if row >= 0 else slice(0, 0)
+    frame = pd.DataFrame({ITEM: interactions.items[matrix.indices[cells]]})
+    order = []
+    if interactions.explicit:
+        frame[RATING] = matrix.data[cells].astype(np.float64)
+        order.append(RATING)
+    if interactions.times is not None:
+        frame[TIME] = interactions.times[cells]
+        order.append(TIME)
+    if items is not None:
+        for column in (TITLE, GENRES, DESCRIPTION):
+            if column in items:
+                frame[column] = items[column].reindex(frame[ITEM]).fillna("").to_numpy()
+    if not order:
+        return frame
+    return frame.sort_values(order, ascending=False, kind="stable", ignore_index=True)
+
+
+def _method_of(
+    fit: TransferFit,
+    method: str,
+    chosen: Chosen | None,
+    source_rows: "NDArray[np.int64]",
+    counts: "NDArray[np.integer]",
+) -> "NDArray[np.object_]":
+    """Which method serves each user: the wished one where it can."""
+    mapped = (source_rows >= 0) & (fit.prior is not None)
+    known = counts > 0
+    fallback = np.where(known, "target_only", "popularity").astype(object)
+    if method == "popularity":
+        return np.full(len(counts), "popularity", object)
+    if method == "target_only":
+        return fallback
+    if method == "factor_map" or chosen is None or not chosen.transfer_at:
+        return np.where(mapped, "factor_map", fallback).astype(object)
+    helps = at_shots(chosen.transfer_at, counts)
+    settled = at_shots(chosen.baseline_at, counts).astype(object)
+    listed = np.isin(settled, METHODS_LISTED) & ((settled != "target_only") | known)
+    settled = np.where(listed, settled, fallback)
+    return np.where(mapped & helps, "factor_map", settled).astype(object)
+
+
+def _scores(
+    fit: TransferFit,
+    baselines: Baselines,
+    method: str,
+    seen: sp.csr_array,
+    source_rows: "NDArray[np.int64]",
+) -> "NDArray[np.floating]":
+    if method == "popularity":
+        return baselines.scores("popularity", seen)
+    placed = fit.place(seen, source_rows if method == "factor_map" else None)
+    return fit.target.scores(placed.factors, placed.bias)
+
+
+def _rows(matrix: sp.csr_array, rows: "NDArray[np.int64]") -> sp.csr_array:
+    """These rows of the matrix; −1 stands for a user without data."""
+    counts = np.where(rows >= 0, np.diff(matrix.indptr)[rows], 0)
+    indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int32)
+    first = np.repeat(matrix.indptr[rows] - indptr[:-1], counts)
+    cells = np.arange(indptr[-1]) + first
+    return sp.csr_array(
+        (matrix.data[cells], matrix.indices[cells], indptr), (len(rows), matrix.shape[1])
+    )
+
+
+def _chunks(n_users: int, n_items: int) -> Iterator[slice]:
+    size = max(1, CHUNK_CELLS // max(n_items, 1))
+    for first in range(0, n_users, size):
+        yield slice(first, min(first + size, n_users))

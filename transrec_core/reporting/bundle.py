@@ -1,0 +1,148 @@
+"""What ``compare`` leaves behind: evidence for programs, per-user values, a report for people."""
+
+import json
+import math
+import shlex
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from transrec_core.evidence.results import Comparison, Evidence
+from transrec_core.reporting.report import report_html
+from transrec_core.reporting.saving import write_atomically
+from transrec_core.reporting.tables import csv_bytes
+from transrec_core.settings import Settings
+
+EVIDENCE, PER_USER, REPORT = "evidence.json", "per_user.csv", "report.html"
+
+
+def evidence_json(
+    comparison: Comparison,
+    settings: Settings,
+    data: Mapping[str, Mapping[str, Any]],
+    seconds: float,
+) -> dict[str, Any]:
+    """Build the content of ``evidence.json`` from plain JSON values, without NaN.
+
+    Parameters
+    ----------
+    comparison
+        What was found.
+    settings
+        What was asked for.
+    data
+        For ``source`` and ``target``: ``sha256``, ``users``, ``items``, ``ratings`` and, where the
+        data came from a file, ``file``.
+    seconds
+        Wall time of the whole run.
+
+    Returns
+    -------
+    dict
+        ``verdict``, ``metric`` and ``shots`` speak of the headline metric; ``ratings`` has the
+        same three for predicted ratings where both kinds of evidence exist.
+    """
+    evidence = {
+        **_kind(comparison.headline),
+        "chosen": {kind: chosen.to_json() for kind, chosen in comparison.chosen.items()},
+        "data": {domain: dict(facts) for domain, facts in data.items()},
+        "config": settings.to_json(),
+        "version": version("transrec"),
+        "seconds": seconds,
+        "command": compare_command(settings, data),
+    }
+    if comparison.ranking is not None and comparison.ratings is not None:
+        evidence["ratings"] = _kind(comparison.ratings)
+    plain: dict[str, Any] = _plain(evidence)
+    return plain
+
+
+def _kind(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "verdict": {str(shots): verdict for shots, verdict in evidence.verdict.items()},
+        "metric": evidence.metric,
+        "shots": [shot.to_json() for shot in evidence.shots],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy scalars into Python's and numbers that JSON does not have into ``null``."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def compare_command(settings: Settings, data: Mapping[str, Mapping[str, Any]]) -> str:
+    """Build the command line that repeats a comparison, run beside the files."""
+    files = [
+        str(data.get(domain, {}).get("file", domain.upper())) for domain in ("source", "target")
+    ]
+    # A name that begins with a dash would be read as an option.
+    files = [f"./{file}" if file.startswith("-") else file for file in files]
+    parts = ["transrec", "compare", *files, "--out", "evidence"]
+    parts += ["--shots", ",".join(map(str, settings.shots))]
+    parts += [
+        "--feedback",
+        settings.feedback,
+        "--method",
+        settings.method,
+        "--model",
+        settings.model,
+    ]
+    parts += ["--rank", "auto" if settings.rank is None else str(settings.rank)]
+    parts += ["--lam", "auto" if settings.lam is None else repr(settings.lam)]
+    parts += ["--top", str(settings.top), "--seed", str(settings.seed)]
+    return shlex.join(parts)
+
+
+def bundle_files(
+    comparison: Comparison,
+    settings: Settings,
+    data: Mapping[str, Mapping[str, Any]],
+    seconds: float,
+) -> dict[str, bytes]:
+    """Content of every file of the bundle by name, in the order to write them."""
+    evidence = evidence_json(comparison, settings, data, seconds)
+    kinds = [kind for kind in (comparison.ranking, comparison.ratings) if kind is not None]
+    per_user = pd.concat([kind.per_user for kind in kinds], ignore_index=True)
+    text = json.dumps(evidence, indent=2, ensure_ascii=False, allow_nan=False)
+    return {
+        EVIDENCE: (text + "\n").encode(),
+        PER_USER: csv_bytes(per_user),
+        REPORT: report_html(comparison, evidence).encode(),
+    }
+
+
+def write_bundle(
+    folder: str | Path,
+    comparison: Comparison,
+    settings: Settings,
+    data: Mapping[str, Mapping[str, Any]],
+    seconds: float,
+) -> None:
+    """Write ``evidence.json``, ``per_user.csv`` and, last, ``report.html`` into a folder.
+
+    The folder is made where there is none. Each file is written whole or not at all, so a report
+    says that the bundle is complete.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be written.
+    """
+    folder = Path(folder)
+    files = bundle_files(comparison, settings, data, seconds)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / REPORT).unlink(missing_ok=True)
+    for name, content in files.items():
+        write_atomically(folder / name, content)

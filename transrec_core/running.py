@@ -1,0 +1,231 @@
+"""The whole way through: two tables of ratings → evidence → a fit that makes lists."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from transrec_core.data.items import Items
+from transrec_core.data.linking import DomainPair, link, require_overlap
+from transrec_core.data.ratings import Ratings
+from transrec_core.errors import RankTooLargeError, TooFewUsersError
+from transrec_core.evidence.choosing import DEFAULT_LAM, DEFAULT_RANK
+from transrec_core.evidence.comparison import compare_domains
+from transrec_core.evidence.results import Chosen, Comparison
+from transrec_core.factors.kernels import kernels_are_compiled
+from transrec_core.progress import Meter, OnProgress, Progress
+from transrec_core.recommending import listed_users, recommend_for
+from transrec_core.settings import Settings
+from transrec_core.transfer.fitting import TransferFit, fit_transfer, spec_of
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that one fit of two domains gives.
+
+    Attributes
+    ----------
+    settings
+        What was asked for.
+    pair
+        The linked domains.
+    comparison
+        The evidence; ``None`` where it cannot exist, or was not asked for.
+    no_comparison
+        Why there is none, in plain words; empty where there is one.
+    fit
+        Both domains fitted on all data with the parameters that validation users chose.
+    chosen
+        What they chose; ``None`` without a comparison.
+    source_items, target_items
+        Titles, genres and descriptions by item id, where they were given.
+    data
+        SHA-256 and sizes of both domains, for reports.
+    seconds
+        Wall time.
+    """
+
+    settings: Settings
+    pair: DomainPair
+    comparison: Comparison | None
+    no_comparison: str
+    fit: TransferFit
+    chosen: Chosen | None
+    source_items: pd.DataFrame | None
+    target_items: pd.DataFrame | None
+    data: Mapping[str, Mapping[str, Any]]
+    seconds: float
+
+
+def run(
+    source: Ratings,
+    target: Ratings,
+    settings: Settings | None = None,
+    *,
+    source_items: Items | None = None,
+    target_items: Items | None = None,
+    compare: bool = True,
+    on_progress: OnProgress | None = None,
+) -> Run:
+    """Fit two domains, measure whether the source helps, and keep all that lists need.
+
+    Parameters
+    ----------
+    source, target
+        The two domains' ratings.
+    settings
+        What to fit and how to judge it.
+    source_items, target_items
+        Titles and genres.
+    compare
+        Whether to measure; without it the settings' rank and λ, or their defaults, are used.
+    on_progress
+        Told how far the work is, at least once a half-sweep; may raise ``Cancelled``.
+
+    Raises
+    ------
+    NoOverlapError
+        The domains share no users.
+    RankTooLargeError
+        The rank is above what the smaller domain can carry.
+    """
+    settings = settings or Settings()
+    started = time.perf_counter()
+    meter = Meter(on_progress)
+    pair = _linked(source, target, settings)
+    _announce(meter)
+    comparison = None
+    reason = ""
+    if compare:
+        try:
+            comparison = compare_domains(pair, settings, meter.part(0, 0.85))
+        except TooFewUsersError as error:
+            reason = str(error)
+    feedback = "ratings" if settings.feedback == "ratings" else "implicit"
+    chosen = None
+    if comparison is not None:
+        chosen = comparison.chosen["ratings" if feedback == "ratings" else "ranking"]
+    limit = min(*pair.source.matrix.shape, *pair.target.matrix.shape)
+    spec = spec_of(
+        feedback,
+        settings.model,
+        chosen.rank if chosen else settings.rank or min(DEFAULT_RANK, limit),
+        chosen.lam if chosen else DEFAULT_LAM[feedback] if settings.lam is None else settings.lam,
+        settings.alpha0,
+        settings.regularization_exponent,
+        settings.seed,
+    )
+    fit = fit_transfer(
+        pair,
+        spec,
+        strength=chosen.strength if chosen else None,
+        mean_strength=chosen.mean_strength if chosen else None,
+        on_fit=meter.part(0.85, 1).fits("Fitting all data"),
+    )
+    meter.report(1, "Done")
+    return Run(
+        settings,
+        pair,
+        comparison,
+        reason,
+        fit,
+        chosen,
+        None if source_items is None else source_items.frame,
+        None if target_items is None else target_items.frame,
+        {"source": _described(source, pair.source), "target": _described(target, pair.target)},
+        time.perf_counter() - started,
+    )
+
+
+def compare(
+    source: Ratings,
+    target: Ratings,
+    settings: Settings | None = None,
+    *,
+    on_progress: OnProgress | None = None,
+) -> Comparison:
+    """Measure whether the source helps in the target, without fitting for lists.
+
+    Raises
+    ------
+    NoOverlapError, TooFewUsersError, RankTooLargeError
+        There is nothing to measure, with the numbers.
+    """
+    settings = settings or Settings()
+    pair = _linked(source, target, settings)
+    meter = Meter(on_progress)
+    _announce(meter)
+    return compare_domains(pair, settings, meter)
+
+
+def recommend(
+    source: Ratings,
+    target: Ratings,
+    settings: Settings | None = None,
+    *,
+    users: Sequence[str] | None = None,
+    items: Items | None = None,
+    on_progress: OnProgress | None = None,
+) -> pd.DataFrame:
+    """Recommendation lists for the source's users, or those named.
+
+    With ``method="auto"`` or an open rank or λ the comparison runs first, so that validation users
+    decide; otherwise the domains are fitted at once.
+
+    Returns
+    -------
+    user_id, item_id, rank, score, method[, title]; see ``recommend_for``.
+    """
+    settings = settings or Settings()
+    decide = settings.method == "auto" or settings.rank is None or settings.lam is None
+    result = run(source, target, settings, compare=decide, on_progress=on_progress)
+    return recommend_for(
+        result.fit,
+        list(listed_users(result.pair)) if users is None else users,
+        top=settings.top,
+        method=settings.method,
+        chosen=result.chosen,
+        items=None if items is None else items.frame,
+    )
+
+
+def describe(source: Ratings, target: Ratings) -> dict[str, dict[str, Any]]:
+    """SHA-256 and sizes of both domains, for reports."""
+    return {
+        "source": _described(source, source.interactions()),
+        "target": _described(target, target.interactions()),
+    }
+
+
+def _linked(source: Ratings, target: Ratings, settings: Settings) -> DomainPair:
+    pair = link(source.interactions(), target.interactions())
+    require_overlap(pair)
+    for name, domain in (("source", pair.source), ("target", pair.target)):
+        smaller = min(domain.matrix.shape)
+        if settings.rank is not None and settings.rank > smaller:
+            raise RankTooLargeError(
+                f"Rank {settings.rank} is too large for the {name}: {domain.matrix.shape[0]:,} "
+                f"users × {domain.matrix.shape[1]:,} items.",
+                f"Choose a rank of at most {smaller}, or auto.",
+            )
+    return pair
+
+
+def _announce(meter: Meter) -> None:
+    if not kernels_are_compiled():
+        meter.report(0, "Compiling the numerical kernels", "only once on this machine, about 15 s")
+
+
+def _described(ratings: Ratings, domain: Any) -> dict[str, Any]:
+    return {
+        "file": ratings.report.file,
+        "sha256": ratings.sha256,
+        "users": len(domain.users),
+        "items": len(domain.items),
+        "ratings": int(domain.matrix.nnz),
+    }
+
+
+__all__ = ["Progress", "Run", "compare", "describe", "recommend", "run"]

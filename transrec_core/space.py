@@ -1,0 +1,148 @@
+"""Both domains' items in one space: map, neighbours, and what each factor stands for.
+
+Source items are moved into the target's space by the linear part of the factor map, the place of
+the taste that each stands for. Directions are compared, not lengths: all points lie on the unit
+sphere before they are projected.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from transrec_core.columns import ITEM
+from transrec_core.errors import BadSettingError
+from transrec_core.factors.geometry import canonical, faithfulness, principal_axes, unit_rows
+from transrec_core.transfer.fitting import TransferFit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Domain = Literal["source", "target"]
+
+
+@dataclass(frozen=True)
+class ItemMap:
+    """Items of both domains on a plane.
+
+    Attributes
+    ----------
+    frame
+        domain, item_id, x, y, interactions; the target's items first.
+    variance
+        Share of the variance on the x and y axis.
+    faithfulness
+        Trustworthiness of the ten nearest neighbours on the plane, 0 to 1.
+    """
+
+    frame: pd.DataFrame
+    variance: tuple[float, float]
+    faithfulness: float
+
+
+@dataclass(frozen=True)
+class FactorCard:
+    """One direction of taste.
+
+    Attributes
+    ----------
+    factor
+        From 1, by falling share.
+    share
+        Its share of the squared size of the target's predictions.
+    source_items, target_items
+        Ids that stand for it, strongest first.
+    """
+
+    factor: int
+    share: float
+    source_items: tuple[str, ...]
+    target_items: tuple[str, ...]
+
+
+def item_map(fit: TransferFit) -> ItemMap:
+    """Project the items of both domains on the two axes of largest variance (PCA)."""
+    source, target = _items(fit)
+    points = np.vstack([target, source])
+    projection = principal_axes(points)
+    plane = projection(points)
+    counts = [
+        np.bincount(domain.matrix.indices, minlength=len(domain.items))
+        for domain in (fit.pair.target, fit.pair.source)
+    ]
+    frame = pd.DataFrame(
+        {
+            "domain": ["target"] * len(target) + ["source"] * len(source),
+            ITEM: np.concatenate([fit.pair.target.items, fit.pair.source.items]),
+            "x": plane[:, 0],
+            "y": plane[:, 1],
+            "interactions": np.concatenate(counts),
+        }
+    )
+    return ItemMap(frame, projection.variance, faithfulness(points, plane))
+
+
+def neighbours(fit: TransferFit, domain: str, item: str, n: int = 10) -> pd.DataFrame:
+    """The items of both domains nearest to one item by cosine, n of each domain.
+
+    Returns
+    -------
+    domain, item_id, cosine; target first, nearest first, without the item itself.
+
+    Raises
+    ------
+    BadSettingError
+        An unknown domain or item.
+    """
+    sides = {"target": fit.pair.target, "source": fit.pair.source}
+    if domain not in sides or item not in sides[domain].items:
+        raise BadSettingError(
+            f"There is no item {item!r} in the domain {domain!r}.",
+            "Choose an item of the source or the target.",
+        )
+    source, target = _items(fit)
+    places = {"target": target, "source": source}
+    here = places[domain][sides[domain].items.get_loc(item)]
+    frames = []
+    for name, points in places.items():
+        cosine = points @ here
+        if name == domain:
+            cosine[sides[domain].items.get_loc(item)] = -np.inf
+        best = np.argsort(-cosine, kind="stable")[: min(n, len(cosine))]
+        best = best[np.isfinite(cosine[best])]
+        frames.append(
+            pd.DataFrame({"domain": name, ITEM: sides[name].items[best], "cosine": cosine[best]})
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def factor_cards(fit: TransferFit, n: int = 6, top: int = 6) -> tuple[FactorCard, ...]:
+    """The n directions that carry most of the predictions, with the items that stand for them.
+
+    Items are ranked by their cosine with the direction, so that popular items do not lead every
+    card; only items with at least the median number of interactions are named.
+    """
+    turn = canonical(fit.target.user_factors, fit.target.item_factors)
+    # Unit directions in factor space: item coordinates are scaled by them in the same way.
+    directions = turn.rotation / np.maximum(np.linalg.norm(turn.rotation, axis=0), 1e-12)
+    source, target = _items(fit)
+    cards = []
+    for factor in range(min(n, directions.shape[1])):
+        lists = []
+        for points, domain in ((source, fit.pair.source), (target, fit.pair.target)):
+            counts = np.bincount(domain.matrix.indices, minlength=len(domain.items))
+            strength = points @ directions[:, factor]
+            strength[counts < np.median(counts)] = -np.inf
+            best = np.argsort(-strength, kind="stable")[: min(top, len(strength))]
+            lists.append(tuple(str(domain.items[i]) for i in best if np.isfinite(strength[i])))
+        cards.append(FactorCard(factor + 1, float(turn.shares[factor]), lists[0], lists[1]))
+    return tuple(cards)
+
+
+def _items(fit: TransferFit) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """Unit directions of source and target items in the target's space."""
+    assert fit.prior is not None, "no shared users: there is no common space"
+    return unit_rows(fit.prior.map_items(fit.source.item_factors)), unit_rows(
+        fit.target.item_factors
+    )

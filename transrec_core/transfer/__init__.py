@@ -1,0 +1,1 @@
+"""Source factors → prior → target user."""

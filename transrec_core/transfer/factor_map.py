@@ -1,0 +1,150 @@
+"""The factor map: ridge regression from what the source says of a user to target factors.
+
+Features of a user are [source factors, source user bias, log(1 + n), 1]; outputs are the target
+factors and, for ratings, the target user bias. Fitted on users of both domains, each weighted by
+the target interactions behind their factors; this is the linear map of EMCDR (Man et al. 2017).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from transrec_core.factors.model import Factors
+from transrec_core.transfer.fold_in import FoldedUsers, Prior
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PENALTIES = tuple(float(x) for x in np.logspace(-3, 4, 29))
+"""Ridge penalties tried, as multiples of the features' mean weighted sum of squares."""
+
+
+@dataclass(frozen=True)
+class FactorMap:
+    """A fitted linear map from source features to target factors.
+
+    Attributes
+    ----------
+    weights
+        Features × outputs, for standardised features.
+    centre, scale
+        Mean and standard deviation of each feature among the users it was fitted on.
+    intercept
+        Output of a user with average features.
+    penalty
+        The ridge penalty that leave-one-out error chose.
+    rank
+        Number of target factors; an output beyond them is the user bias.
+    nonnegative
+        Whether predicted factors are cut at zero.
+    users
+        How many users it was fitted on.
+    """
+
+    weights: "NDArray[np.float64]"
+    centre: "NDArray[np.float64]"
+    scale: "NDArray[np.float64]"
+    intercept: "NDArray[np.float64]"
+    penalty: float
+    rank: int
+    nonnegative: bool
+    users: int
+
+    def predict(self, features: "NDArray[np.float64]") -> Prior:
+        """The prior of users given by their source features (users × features)."""
+        outputs = ((features - self.centre) / self.scale) @ self.weights + self.intercept
+        factors = outputs[:, : self.rank].astype(np.float32)
+        if self.nonnegative:
+            factors = np.maximum(factors, 0)
+        bias = outputs[:, self.rank] if outputs.shape[1] > self.rank else None
+        return Prior(factors, bias)
+
+    def map_items(self, item_factors: "NDArray[np.floating]") -> "NDArray[np.float64]":
+        """Source item factors moved into the target's space by the map's linear part.
+
+        The place of the taste that a source item stands for: items × k in, items × rank out.
+        """
+        k = item_factors.shape[1]
+        linear = self.weights[:k, : self.rank] / self.scale[:k, None]
+        return np.asarray(item_factors @ linear, np.float64)
+
+
+def source_features(source: Factors, counts: "NDArray[np.int64]") -> "NDArray[np.float64]":
+    """[source factors, source user bias (ratings only), log(1 + n)] of every source user."""
+    columns = [source.user_factors.astype(np.float64)]
+    if source.biases is not None:
+        columns.append(source.biases.user[:, None])
+    columns.append(np.log1p(counts)[:, None])
+    return np.hstack(columns)
+
+
+def fit_factor_map(
+    features: "NDArray[np.float64]",
+    target: Factors,
+    users: FoldedUsers,
+    counts: "NDArray[np.int64]",
+) -> FactorMap:
+    """Fit the map on users of both domains.
+
+    Parameters
+    ----------
+    features
+        Users × features, from ``source_features``.
+    target
+        The target model, for the metric in which errors are compared.
+    users
+        The same users' target factors and biases.
+    counts
+        Their numbers of target interactions, the weights.
+
+    Notes
+    -----
+    The penalty is the one with the smallest weighted leave-one-out error e_i / (1 − h_ii), where
+    factor errors are measured in predictions (through VᵀV), and biases in rating units.
+    """
+    outputs = users.factors.astype(np.float64)
+    metric = _root(target.item_gram.astype(np.float64) / len(target.item_factors))
+    if users.bias is not None:
+        outputs = np.hstack([outputs, users.bias[:, None]])
+        metric = np.block(
+            [[metric, np.zeros((len(metric), 1))], [np.zeros((1, len(metric))), np.ones((1, 1))]]
+        )
+    weight = counts / counts.mean()
+    centre = np.average(features, axis=0, weights=weight)
+    scale = np.sqrt(np.average((features - centre) ** 2, axis=0, weights=weight))
+    scale = np.where(scale > 1e-12, scale, 1.0)
+    intercept = np.average(outputs, axis=0, weights=weight)
+    root = np.sqrt(weight)[:, None]
+    X = root * (features - centre) / scale
+    Y = root * (outputs - intercept)
+    # X = P diag(s) Qᵀ from the small Gram matrix: features are few, users many.
+    squares, Q = np.linalg.eigh(X.T @ X)
+    kept = squares > squares[-1] * 1e-12
+    s, Q = np.sqrt(squares[kept]), Q[:, kept]
+    P = (X @ Q) / s
+    projected = P.T @ Y
+    seen_outputs, seen_projected = Y @ metric, projected @ metric
+    squared = P**2
+    mean_leverage = weight / weight.sum()
+    best = (np.inf, PENALTIES[0])
+    for multiple in PENALTIES:
+        penalty = multiple * len(X)
+        shrink = s**2 / (s**2 + penalty)
+        residual = seen_outputs - P @ (shrink[:, None] * seen_projected)
+        leverage = squared @ shrink + mean_leverage
+        loo = np.einsum("ij,ij->i", residual, residual) / np.maximum(1 - leverage, 1e-3) ** 2
+        error = float(loo.sum())
+        if error < best[0]:
+            best = (error, penalty)
+    penalty = best[1]
+    weights = Q @ ((s / (s**2 + penalty))[:, None] * projected)
+    return FactorMap(
+        weights, centre, scale, intercept, penalty, target.rank, target.nonnegative, len(X)
+    )
+
+
+def _root(gram: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Symmetric square root of a positive semi-definite matrix."""
+    values, vectors = np.linalg.eigh(gram)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T)

@@ -1,0 +1,239 @@
+"""Both domains factorized and joined by a prior: everything that scoring a user needs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+import numpy as np
+
+from transrec_core.data.linking import DomainPair
+from transrec_core.factors.model import Factors
+from transrec_core.factors.solver import factorize
+from transrec_core.transfer.factor_map import FactorMap, fit_factor_map, source_features
+from transrec_core.transfer.fold_in import FoldedUsers, Prior, at_shots, fold_in, mean_prior
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+    from numpy.typing import NDArray
+
+DEFAULT_STRENGTH: Mapping[int, float] = {0: 0.5}
+DEFAULT_MEAN_STRENGTH: Mapping[int, float] = {0: 0.0}
+
+OnFit = Callable[[str, int, float], None]
+"""Called with the domain being fitted, half-sweeps done and J."""
+
+
+@dataclass(frozen=True)
+class FitSpec:
+    """How both domains are factorized.
+
+    Attributes
+    ----------
+    feedback, model, rank, lam, alpha0, regularization_exponent, seed
+        As for ``factorize``.
+    """
+
+    feedback: Literal["ratings", "implicit"]
+    model: Literal["als", "nmf"]
+    rank: int
+    lam: float
+    alpha0: float
+    regularization_exponent: float
+    seed: int
+
+    def factorize(
+        self,
+        matrix: "sp.csr_array",
+        start: Factors | None = None,
+        on_sweep: Callable[[int, float], None] | None = None,
+    ) -> Factors:
+        """Factorize one domain; the rank is cut where a small domain cannot carry it."""
+        return factorize(
+            matrix,
+            rank=min(self.rank, *matrix.shape),
+            lam=self.lam,
+            feedback=self.feedback,
+            model=self.model,
+            alpha0=self.alpha0,
+            regularization_exponent=self.regularization_exponent,
+            seed=self.seed,
+            start=start,
+            on_sweep=on_sweep,
+        )
+
+
+@dataclass(frozen=True)
+class TransferFit:
+    """A source and a target factorization with the map between them.
+
+    Attributes
+    ----------
+    pair
+        The linked domains.
+    spec
+        How both were factorized.
+    source, target
+        The two factorizations.
+    trained_on
+        The target matrix that ``target`` was fitted on; rows of held-out users are empty.
+    features
+        Source users × features, what the map reads.
+    prior
+        The factor map; ``None`` where the domains share no users.
+    strength
+        τ, precision of the mapped prior, for users with so many target interactions or more.
+    mean_strength
+        The same for the average-user prior, where a user is placed by target data alone; 0 is the
+        plain fold-in.
+    """
+
+    pair: DomainPair
+    spec: FitSpec
+    source: Factors
+    target: Factors
+    trained_on: "sp.csr_array"
+    features: "NDArray[np.float64]"
+    prior: FactorMap | None
+    strength: Mapping[int, float]
+    mean_strength: Mapping[int, float]
+
+    @property
+    def feedback(self) -> str:
+        """``"ratings"`` or ``"implicit"``."""
+        return self.spec.feedback
+
+    def prior_of(self, source_rows: "NDArray[np.integer]") -> Prior:
+        """What the map expects of source users, one row each."""
+        assert self.prior is not None, "no shared users: there is no map"
+        return self.prior.predict(self.features[source_rows])
+
+    def place(
+        self,
+        matrix: "sp.csr_array",
+        source_rows: "NDArray[np.integer] | None" = None,
+    ) -> FoldedUsers:
+        """Users' places in the target space.
+
+        Parameters
+        ----------
+        matrix
+            Their target data, users × target items.
+        source_rows
+            Their rows in the source; ``None`` places them by target data alone.
+        """
+        if source_rows is not None:
+            prior, strength = self.prior_of(source_rows), self.strength
+        else:
+            counts = np.diff(self.trained_on.indptr)
+            prior, strength = mean_prior(self.target, counts, matrix.shape[0]), self.mean_strength
+        taus = at_shots(strength, np.diff(matrix.indptr))
+        factors = np.empty((matrix.shape[0], self.target.rank), self.target.item_factors.dtype)
+        bias = None if self.target.biases is None else np.empty(matrix.shape[0])
+        for tau in np.unique(taus):
+            who = np.flatnonzero(taus == tau)
+            placed = fold_in(self.target, matrix[who], prior[who] if tau > 0 else None, float(tau))
+            factors[who] = placed.factors
+            if bias is not None and placed.bias is not None:
+                bias[who] = placed.bias
+        return FoldedUsers(factors, bias)
+
+
+def fit_transfer(
+    pair: DomainPair,
+    spec: FitSpec,
+    *,
+    target_matrix: "sp.csr_array | None" = None,
+    map_users: "NDArray[np.integer] | None" = None,
+    start: TransferFit | None = None,
+    source: Factors | None = None,
+    strength: Mapping[int, float] | None = None,
+    mean_strength: Mapping[int, float] | None = None,
+    on_fit: OnFit | None = None,
+) -> TransferFit:
+    """Factorize both domains and fit the map between them.
+
+    Parameters
+    ----------
+    pair
+        The linked domains.
+    spec
+        How to factorize.
+    target_matrix
+        Target data to learn from where some users are held out; default all of it.
+    map_users
+        Positions in ``pair.shared`` of the users to fit the map on; default all.
+    start
+        An earlier fit to start from.
+    source
+        A source factorization to use as it is (it does not depend on who is held out).
+    strength, mean_strength
+        Precisions of the two priors in the result, by numbers of target interactions.
+    on_fit
+        Progress; what it raises stops the fit.
+    """
+
+    def report(domain: str) -> Callable[[int, float], None] | None:
+        return None if on_fit is None else lambda half, value: on_fit(domain, half, value)
+
+    matrix = pair.target.matrix if target_matrix is None else target_matrix
+    if source is None:
+        source = spec.factorize(
+            pair.source.matrix, None if start is None else start.source, report("source")
+        )
+    target = spec.factorize(matrix, None if start is None else start.target, report("target"))
+    features = source_features(source, pair.source.counts)
+    positions = np.arange(len(pair.shared)) if map_users is None else map_users
+    return TransferFit(
+        pair,
+        spec,
+        source,
+        target,
+        matrix,
+        features,
+        fit_map(pair, features, target, matrix, positions),
+        strength or DEFAULT_STRENGTH,
+        mean_strength or DEFAULT_MEAN_STRENGTH,
+    )
+
+
+def fit_map(
+    pair: DomainPair,
+    features: "NDArray[np.float64]",
+    target: Factors,
+    target_matrix: "sp.csr_array",
+    positions: "NDArray[np.integer]",
+    source_rows: "NDArray[np.integer] | None" = None,
+) -> FactorMap | None:
+    """Fit the factor map on shared users given by their positions in ``pair.shared``.
+
+    ``source_rows`` says who each shared user is in the source; other than ``pair.source_rows``
+    only for a placebo. ``None`` when fewer than two of the users have target data.
+    """
+    source_rows = pair.source_rows if source_rows is None else source_rows
+    rows = pair.target_rows[positions]
+    counts = np.diff(target_matrix.indptr)[rows]
+    kept = counts > 0
+    if kept.sum() < 2:
+        return None
+    bias = None if target.biases is None else target.biases.user[rows[kept]]
+    return fit_factor_map(
+        features[source_rows[positions[kept]]],
+        target,
+        FoldedUsers(target.user_factors[rows[kept]], bias),
+        counts[kept],
+    )
+
+
+def spec_of(
+    feedback: str, model: str, rank: int, lam: float, alpha0: float, exponent: float, seed: int
+) -> FitSpec:
+    """A ``FitSpec`` from plain words, which the settings have checked."""
+    return FitSpec(
+        cast("Literal['ratings', 'implicit']", feedback),
+        cast("Literal['als', 'nmf']", model),
+        rank,
+        lam,
+        alpha0,
+        exponent,
+        seed,
+    )
