@@ -1,0 +1,71 @@
+"""Configuration, navigation and the shell around every page.
+
+The imports stand inside ``main``: a fit's child process imports this file again under another
+name, and has no use for the web server's libraries.
+"""
+
+
+def main() -> None:
+    """Draw the shell and run the page that was asked for."""
+    from pathlib import Path
+
+    import streamlit as st
+
+    from dashboard import state
+    from dashboard.components import fit_form, run_bar, success
+
+    assets = Path(__file__).parent / "assets"
+    st.set_page_config(
+        page_title="transrec",
+        # A picture of our own: the browser would fetch an icon by name from the internet.
+        page_icon=str(assets / "icon.svg"),
+        layout="wide",
+        initial_sidebar_state="expanded",
+    )
+    page = st.navigation(
+        [
+            st.Page(
+                "views/data.py",
+                title="Data",
+                icon=":material/table_view:",
+                default=True,
+                help="Load source and target ratings and see whether they can be used.",
+            ),
+            st.Page(
+                "views/compare.py",
+                title="Compare",
+                icon=":material/query_stats:",
+                help="Does transfer help, for whom, and how surely?",
+            ),
+            st.Page(
+                "views/space.py",
+                title="Space",
+                icon=":material/scatter_plot:",
+                help="What do the factors mean, and do the two catalogues align?",
+            ),
+            st.Page(
+                "views/user.py",
+                title="User",
+                icon=":material/person_search:",
+                help="What would one user get, beside what they did before?",
+            ),
+            st.Page(
+                "views/export.py",
+                title="Export",
+                icon=":material/download:",
+                help="Lists, evidence, configuration and the command that repeats the run.",
+            ),
+        ],
+        position="top",
+    )
+    st.html(assets / "style.css")
+    st.logo(str(assets / f"logo_{'dark' if state.is_dark() else 'light'}.svg"), size="large")
+    space = state.workspace()
+    settings = fit_form.show(space)
+    run_bar.show(space, settings)
+    success.tell(space)
+    page.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Parts of pages: ``show`` what they are given, own their keys, compute nothing."""

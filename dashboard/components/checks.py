@@ -1,0 +1,53 @@
+"""The pre-flight list: what passes, what to look at, what stands in the way."""
+
+import streamlit as st
+
+from dashboard.compute import Check
+from dashboard.wording import count, escape_md
+
+LOOKS = {
+    "fail": ("Fail", "red", ":material/cancel:"),
+    "warn": ("Warn", "yellow", ":material/warning:"),
+    "pass": ("Pass", "green", ":material/check_circle:"),
+}
+
+
+def show(checks: list[Check]) -> None:
+    """One row a check, each with its way to mend it."""
+    tally = {status: sum(c.status == status for c in checks) for status in LOOKS}
+    with st.container(horizontal=True, key="check_tally"):
+        for status, (word, colour, icon) in LOOKS.items():
+            if tally[status]:
+                _badge(f"{tally[status]} {word.lower()}", icon, colour)
+    with st.container(border=True, key="checks", gap="small"):
+        for check in checks:
+            _row(check)
+
+
+def _row(check: Check) -> None:
+    word, colour, icon = LOOKS[check.status]
+    problem = check.problem
+    row = st.container(horizontal=True, wrap=False, gap="small")
+    with row.container(width=72):
+        _badge(word, icon, colour)
+    with row.container(width="stretch", gap="xxsmall"):
+        where = f"**{check.where}** · " if check.where else ""
+        st.markdown(f"{where}{escape_md(problem.message, 400)}")
+        notes = []
+        if problem.rows:
+            lines = ", ".join(map(count, problem.rows))
+            notes.append(f"{'Lines' if len(problem.rows) > 1 else 'Line'} {lines}.")
+        if problem.fix:
+            notes.append(escape_md(problem.fix, 400))
+        if notes:
+            st.caption(" ".join(notes))
+
+
+def _badge(label: str, icon: str, colour: str) -> None:
+    match colour:
+        case "red":
+            st.badge(label, icon=icon, color="red")
+        case "yellow":
+            st.badge(label, icon=icon, color="yellow")
+        case _:
+            st.badge(label, icon=icon, color="green")

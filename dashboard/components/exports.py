@@ -1,0 +1,166 @@
+"""The parts of the Export page. Files are made when they are asked for, not before."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import streamlit as st
+
+from dashboard import compute, wording
+from dashboard.jobs import Result
+from transrec_core.recommending import METHODS_LISTED
+
+ALL = "Everybody"
+SOME = "Chosen users"
+METHODS = ("auto", *METHODS_LISTED)
+Kind = Literal["csv", "parquet", "json"]
+FORMATS: dict[Kind, str] = {
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+    "json": "application/json",
+}
+BUNDLE = {
+    "evidence.json": "application/json",
+    "per_user.csv": "text/csv",
+    "report.html": "text/html",
+}
+
+
+def recommendations(result: Result) -> None:
+    """Lists for all or chosen users, in three formats."""
+    with st.container(border=True, key="export_lists"):
+        st.subheader("Recommendation lists", anchor=False)
+        st.caption(
+            "One row a recommendation: user_id, item_id, rank from 1, score, method, and the "
+            "title where there is one. What a user already had in the target is left out."
+        )
+        left, middle, right = st.columns(3)
+        who = left.segmented_control(
+            "For", (ALL, SOME), default=ALL, key="export_who", required=True
+        )
+        method = middle.selectbox(
+            "Method",
+            METHODS,
+            format_func=wording.method_word,
+            key="export_method",
+            help="Auto uses transfer where validation users gained from it. A method that cannot "
+            "serve a user falls back to popular items, and the method column says so.",
+        )
+        top = right.number_input(
+            "List length",
+            min_value=1,
+            max_value=1000,
+            value=result.run.settings.top,
+            step=1,
+            key="export_top",
+        )
+        chosen = _chosen() if who == SOME else None
+        size = len(chosen) if chosen is not None else len(compute.users(result))
+        if chosen is not None and not chosen:
+            st.caption("Paste or upload at least one user id.")
+        else:
+            strangers = (
+                sum(not compute.known(result, u) for u in chosen) if chosen is not None else 0
+            )
+            said = f"{wording.plural(size, 'user')}, up to {wording.count(size * int(top))} rows."
+            if strangers:
+                said += f" {wording.plural(strangers, 'id')} in neither file: popular items."
+            st.caption(said)
+
+        with st.container(horizontal=True):
+            for kind, mime in FORMATS.items():
+                _download(
+                    f"Download {kind.upper() if kind != 'parquet' else 'Parquet'}",
+                    f"recommendations-{result.id}.{kind}",
+                    mime,
+                    partial(compute.lists_file, result, chosen, int(top), method, kind),
+                    f"export_{kind}",
+                    primary=kind == "csv",
+                    disabled=size == 0,
+                )
+
+
+def _chosen() -> list[str]:
+    left, right = st.columns(2)
+    pasted = left.text_area(
+        "User ids, one a line", key="export_ids", height=120, placeholder="u0001\nu0002"
+    )
+    file = right.file_uploader(
+        "or a text file with one id a line", key="export_ids_file", type=["txt", "csv"]
+    )
+    text = pasted or ""
+    if file is not None:
+        text += "\n" + compute.decode_ids(file.getvalue())
+    return compute.parse_ids(text)
+
+
+def _download(
+    label: str,
+    name: str,
+    mime: str,
+    make: Callable[[], bytes],
+    key: str,
+    *,
+    primary: bool = False,
+    disabled: bool = False,
+) -> None:
+    st.download_button(
+        label,
+        data=make,
+        file_name=wording.safe_filename(name),
+        mime=mime,
+        key=key,
+        icon=":material/download:",
+        type="primary" if primary else "secondary",
+        on_click="ignore",
+        disabled=disabled,
+    )
+
+
+def evidence(result: Result) -> None:
+    """The comparison as files."""
+    with st.container(border=True, key="export_evidence"):
+        st.subheader("Evidence", anchor=False)
+        if result.run.comparison is None:
+            st.caption(wording.escape_md(result.run.no_comparison, 400))
+            return
+        st.caption(
+            "The verdict with all its numbers, every test user's metric, and a one-file report "
+            "that opens in any browser. The report and the table hold user ids only."
+        )
+        with st.container(horizontal=True):
+            for name, mime in BUNDLE.items():
+                _download(
+                    name,
+                    name,
+                    mime,
+                    partial(_piece, result, name),
+                    f"export_{name.replace('.', '_')}",
+                )
+
+
+def _piece(result: Result, name: str) -> bytes:
+    return compute.bundle(result)[name]
+
+
+def repeat(result: Result) -> None:
+    """Settings and commands that lead to the same numbers."""
+    with st.container(border=True, key="export_repeat"):
+        st.subheader("Repeat this run", anchor=False)
+        st.caption(
+            "The configuration holds settings, seed, what validation users chose, and the hashes "
+            "of the data. The same files and settings give the same numbers."
+        )
+        _download(
+            "configuration.json",
+            f"configuration-{result.id}.json",
+            "application/json",
+            lambda: compute.configuration(result),
+            "export_config",
+        )
+        for command in compute.commands(result):
+            st.code(command, language=None, wrap_lines=True)
+        st.caption(
+            "The link in the address bar leads back here too, but only on this server and only "
+            "while it runs."
+        )

@@ -1,0 +1,136 @@
+"""The fit's settings in the sidebar; nothing is fitted before Fit is pressed."""
+
+import streamlit as st
+
+from dashboard import compute, state, wording
+from dashboard.jobs import Workspace
+from transrec_core.settings import METHODS, Feedback, Model, Settings
+
+FEEDBACKS: tuple[Feedback, ...] = ("auto", "ratings", "implicit")
+MODELS: tuple[Model, ...] = ("als", "nmf")
+
+
+def show(space: Workspace) -> Settings:
+    """Draw the form, start a fit when asked, and return the settings as they stand."""
+    before = space.settings
+    for name in ("feedback", "method", "model", "rank", "lam", "seed"):
+        state.initial(f"fit_{name}", getattr(before, name))
+    with st.sidebar:
+        st.header("Fit", anchor=False)
+        with st.container(key="fit_form", gap="small"):
+            st.segmented_control(
+                "Feedback",
+                FEEDBACKS,
+                format_func=wording.FEEDBACK_WORDS.__getitem__,
+                key="fit_feedback",
+                help=wording.HELP_FEEDBACK,
+                required=True,
+                width="stretch",
+            )
+            st.selectbox(
+                "Method",
+                METHODS,
+                format_func=wording.method_word,
+                key="fit_method",
+                help=wording.HELP_METHOD,
+            )
+            st.segmented_control(
+                "Model",
+                MODELS,
+                format_func=wording.MODEL_WORDS.__getitem__,
+                key="fit_model",
+                help=wording.HELP_MODEL,
+                required=True,
+                width="stretch",
+            )
+            left, right = st.columns(2)
+            left.number_input(
+                "Rank",
+                min_value=1,
+                max_value=1024,
+                step=1,
+                placeholder="auto",
+                key="fit_rank",
+                help=wording.HELP_RANK,
+            )
+            right.number_input(
+                "λ",
+                min_value=0.0,
+                step=0.1,
+                format="%.4g",
+                placeholder="auto",
+                key="fit_lam",
+                help=wording.HELP_LAM + " Empty: validation users decide.",
+            )
+            st.number_input(
+                "Seed",
+                min_value=0,
+                step=1,
+                key="fit_seed",
+                help="Seed of everything random. The same seed and data give the same numbers.",
+            )
+        settings = current()
+        reason = blocked(space)
+        changed = compute.stale(space, settings)
+        st.button(
+            "Fit again" if space.shown is not None else "Fit",
+            key="fit_go",
+            type="primary",
+            icon=":material/play_arrow:",
+            width="stretch",
+            disabled=bool(reason),
+            on_click=start,
+            args=(space, settings),
+        )
+        if reason:
+            st.caption(reason)
+        elif changed:
+            st.badge("Settings changed: refit", icon=":material/sync_problem:", color="orange")
+        elif space.shown is not None:
+            took = wording.seconds(space.shown.run.seconds)
+            st.caption(f"The last fit took {took}.")
+        else:
+            st.caption("Rank and λ left empty are chosen on validation users.")
+    return settings
+
+
+def current() -> Settings:
+    """The settings as the form shows them.
+
+    What the browser sends is checked again: its limits are a help, not a fence.
+    """
+    feedback, method, model = (
+        state.get("fit_feedback"),
+        state.get("fit_method"),
+        state.get("fit_model"),
+    )
+    rank, lam, seed = state.get("fit_rank"), state.get("fit_lam"), state.get("fit_seed")
+    return Settings(
+        feedback=feedback if feedback in FEEDBACKS else "auto",
+        method=method if method in METHODS else "auto",
+        model=model if model in MODELS else "als",
+        rank=None if rank is None else int(rank),
+        lam=None if lam is None else float(lam),
+        seed=int(seed or 0),
+    )
+
+
+def blocked(space: Workspace) -> str:
+    """Why no fit can start now, as a sentence; empty when one can."""
+    if space.job is not None and space.job.active:
+        return "A fit is at work."
+    missing = [
+        wording.DOMAIN_WORDS[side].lower() for side in compute.SIDES if space.side(side) is None
+    ]
+    if missing:
+        return f"Load {' and '.join(missing)} ratings first."
+    if not compute.both_usable(space):
+        return "One of the files cannot be used yet: see its card on the Data page."
+    return ""
+
+
+def start(space: Workspace, settings: Settings) -> None:
+    """Start a fit unless something speaks against it by now."""
+    with space.lock:
+        if not blocked(space):
+            space.start(settings)

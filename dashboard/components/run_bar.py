@@ -1,0 +1,124 @@
+"""The bar under the navigation: what is loaded, what was fitted, what goes on."""
+
+import streamlit as st
+
+from dashboard import compute, state, wording
+from dashboard.components import progress
+from dashboard.jobs import Result, Workspace
+from transrec_core.settings import Settings
+
+
+def show(space: Workspace, settings: Settings) -> None:
+    """Chips of data and model, the stale badge, earlier runs, and the job at work."""
+    if state.tab().lost_link:
+        st.warning(
+            "The server keeps results only while it runs and somebody looks at them. "
+            "Load the data again to go on.",
+            title="This link's run is no longer here",
+            icon=":material/link_off:",
+        )
+    if not space.empty:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run_bar"):
+            _data_chips(space)
+            if space.shown is not None:
+                _model_chip(space.shown)
+            changed = compute.stale(space, settings)
+            if changed:
+                st.badge(
+                    f"{_listed(changed)} changed: refit",
+                    icon=":material/sync_problem:",
+                    color="orange",
+                    help="The results below belong to the earlier settings and data.",
+                )
+            st.space("stretch")
+            _more(space)
+    progress.show(space)
+
+
+def _listed(words: list[str]) -> str:
+    text = ", ".join(words)
+    return text[0].upper() + text[1:]
+
+
+def _data_chips(space: Workspace) -> None:
+    for side, colour in (("source", "blue"), ("target", "orange")):
+        loaded = space.side(side)
+        word = wording.DOMAIN_WORDS[side]
+        if loaded is None or loaded.ratings is None:
+            st.badge(f"{word}: none yet" if loaded is None else f"{word}: not usable", color="gray")
+            continue
+        if compute.both_usable(space):
+            both = compute.pair(space)
+            size = compute.sizes(both.source if side == "source" else both.target)
+            st.badge(
+                f"{word} · {wording.plural(size.users, 'user')} · "
+                f"{wording.plural(size.items, 'item')} · {wording.plural(size.ratings, 'rating')}",
+                color="blue" if colour == "blue" else "orange",
+                help=wording.escape_md(loaded.name),
+            )
+        else:
+            st.badge(f"{word} · {wording.escape_md(loaded.name, 40)}", color="gray")
+    if compute.both_usable(space):
+        shared = len(compute.pair(space).shared)
+        st.badge(
+            f"Overlap · {wording.plural(shared, 'user')}",
+            color="green" if shared else "red",
+            icon=":material/join_inner:",
+            help="Users that occur in both files under the same id.",
+        )
+
+
+def _model_chip(result: Result) -> None:
+    settings = result.run.settings
+    rank, lam = compute.fitted(result)
+    st.badge(
+        f"{wording.method_word(settings.method)} · {wording.MODEL_WORDS[settings.model]} · "
+        f"rank {rank} · λ {wording.lam(lam)} · run {result.id} · "
+        f"{wording.clock(result.at)}",
+        color="violet",
+        icon=":material/model_training:",
+        help="Method, model, rank, λ, run id and time of the results on show.",
+    )
+
+
+def _more(space: Workspace) -> None:
+    with st.popover(
+        "Link and runs", icon=":material/link:", key="run_more", type="tertiary", width="content"
+    ):
+        st.markdown("**Link**")
+        st.caption(
+            "Leads back to this data and these results, on this server only, while it runs. "
+            "Whoever has it sees them."
+        )
+        st.code(state.link(space), language=None, wrap_lines=True)
+        if len(space.results) > 1:
+            st.markdown("**Earlier runs**")
+            for result in space.results:
+                _restore(space, result)
+        st.button(
+            "Start afresh",
+            key="start_afresh",
+            icon=":material/restart_alt:",
+            on_click=state.leave_workspace,
+            help="An empty page with a new link. The old link keeps what is here.",
+        )
+
+
+def _restore(space: Workspace, result: Result) -> None:
+    current = result is space.shown
+    rank, lam = compute.fitted(result)
+    st.button(
+        f"{wording.clock(result.at)} · {wording.MODEL_WORDS[result.run.settings.model]} · "
+        f"rank {rank} · λ {wording.lam(lam)}",
+        key=f"restore_{result.id}",
+        icon=":material/check:" if current else ":material/history:",
+        disabled=current,
+        on_click=_show_result,
+        args=(space, result),
+        width="stretch",
+    )
+
+
+def _show_result(space: Workspace, result: Result) -> None:
+    with space.lock:
+        space.shown = result

@@ -1,0 +1,61 @@
+"""How every page looks when it has nothing, is waiting, or something failed."""
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.jobs import Failure, Workspace
+from dashboard.wording import escape_md, plural
+
+
+def heading(title: str, question: str) -> None:
+    """Title of a page and the question that it answers."""
+    st.title(title, anchor=False)
+    st.caption(question)
+
+
+def empty(key: str, answers: str, button: str, page: str, icon: str) -> None:
+    """What this page will answer, and the one thing to do first."""
+    with st.container(border=True, horizontal_alignment="center", key=f"empty_{key}"):
+        st.space("medium")
+        st.markdown(f"#### {icon} {answers}", text_alignment="center", width="stretch")
+        if st.button(button, type="primary", key=f"empty_go_{key}"):
+            st.switch_page(page, query_params=state.link_params(state.workspace()))
+        st.space("medium")
+
+
+def failure(found: Failure, key: str) -> None:
+    """What failed, where, and how to mend it; the details of a refused file below."""
+    lines = [escape_md(found.message, 500)]
+    if found.fix:
+        lines.append(escape_md(found.fix, 500))
+    if found.reference:
+        lines.append(f"Error id: `{found.reference}`")
+    with st.container(key=f"failure_{key}"):
+        st.error("\n\n".join(lines), title=escape_md(found.title), icon=":material/error:")
+        others = [p for p in found.problems if p.message not in found.message]
+        if others:
+            with st.expander(plural(len(others), "detail"), key=f"failure_more_{key}"):
+                for problem in others:
+                    where = (
+                        " Lines " + ", ".join(map(str, problem.rows)) + "." if problem.rows else ""
+                    )
+                    st.markdown(
+                        f"- {escape_md(problem.message, 400)}{where} {escape_md(problem.fix, 400)}"
+                    )
+
+
+def loading(heights: tuple[int, ...], key: str) -> None:
+    """The page's layout in grey while the first fit is at work."""
+    with st.container(key=f"loading_{key}"):
+        st.caption("The first results appear here as soon as the fit is done.")
+        st.skeleton(height=heights[0])
+        if len(heights) > 1:
+            for column, height in zip(st.columns(len(heights) - 1), heights[1:], strict=True):
+                with column:
+                    st.skeleton(height=height)
+
+
+def last_failure(space: Workspace) -> None:
+    """The failure of the last fit, where there is one, on top of whatever stays."""
+    if space.job is not None and space.job.failure is not None:
+        failure(space.job.failure, "job")

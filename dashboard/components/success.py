@@ -1,0 +1,65 @@
+"""The end of a fit, told once to every tab that saw it at work."""
+
+import streamlit as st
+
+from dashboard import state, wording
+from dashboard.compute import evidences
+from dashboard.jobs import Result, Workspace
+from transrec_core.reporting.sentences import verdict_sentence
+
+
+def sentence(result: Result) -> str:
+    """The verdict without target interactions, or why there is none."""
+    found = evidences(result)
+    if not found:
+        return result.run.no_comparison
+    evidence = next(iter(found.values()))
+    return verdict_sentence(evidence.shots[0], evidence)
+
+
+def headline(result: Result) -> str:
+    """The verdict without target interactions in a few words."""
+    found = evidences(result)
+    if not found:
+        return "Fit done, without a comparison."
+    evidence = next(iter(found.values()))
+    first = evidence.shots[0]
+    return (
+        f"{wording.VERDICT_WORDS[first.verdict]}: {wording.metric_word(evidence.metric)} "
+        f"{wording.signed(first.gain.mean)} for {wording.who(first.shots)}."
+    )
+
+
+def tell(space: Workspace) -> None:
+    """A toast when the watched job has ended."""
+    memory = state.tab()
+    job = space.job
+    if job is None or job.active or memory.watched_job != job.id:
+        return
+    memory.watched_job = ""
+    if job.status == "done" and space.shown is not None:
+        st.toast(
+            f"**{headline(space.shown)}** [See the comparison](compare?{state.LINK}={space.id})",
+            icon=":material/check_circle:",
+            duration="long",
+        )
+    elif job.status == "cancelled":
+        earlier = " The earlier results are still here." if space.shown is not None else ""
+        st.toast(f"**Fit cancelled.**{earlier}", icon=":material/cancel:")
+
+
+def banner(space: Workspace) -> None:
+    """The verdict with the way to the next question; nothing before the first result."""
+    if space.shown is None:
+        return
+    with st.container(
+        border=True, horizontal=True, vertical_alignment="center", key="verdict_banner"
+    ):
+        st.markdown(wording.escape_md(sentence(space.shown), 400))
+        st.page_link(
+            "views/compare.py",
+            label="See the comparison",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+            query_params=state.link_params(space),
+        )

@@ -1,0 +1,701 @@
+"""Everything that the pages let the core compute, remembered within bounds.
+
+A result is kept with the workspace or run that it belongs to and goes when that goes.
+"""
+
+import hashlib
+import json
+import random
+import shlex
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from dashboard import sample, wording
+from dashboard.jobs import Failure, Loaded, LoadedItems, Result, Side, Workspace
+from transrec_core.columns import GENRES, ITEM, RANK, RATING, TIME, TITLE
+from transrec_core.data.checks import check_pair
+from transrec_core.data.interactions import Interactions
+from transrec_core.data.items import read_items
+from transrec_core.data.linking import DomainPair, link
+from transrec_core.data.ratings import to_ratings
+from transrec_core.data.reading import Table, read_table
+from transrec_core.data.report import Problem
+from transrec_core.errors import TransrecError
+from transrec_core.evidence.results import Evidence
+from transrec_core.recommending import history as core_history
+from transrec_core.recommending import listed_users, recommend_for
+from transrec_core.reporting.bundle import bundle_files, compare_command
+from transrec_core.reporting.tables import csv_bytes, recommendations_bytes
+from transrec_core.settings import Settings
+from transrec_core.space import FactorCard, ItemMap
+from transrec_core.space import factor_cards as core_factor_cards
+from transrec_core.space import item_map as core_item_map
+from transrec_core.space import neighbours as core_neighbours
+
+KEPT = 48
+PREVIEW_ROWS = 20
+SIDES: tuple[Side, ...] = ("source", "target")
+Duplicates = Literal["last", "mean", "refuse"]
+Status = Literal["pass", "warn", "fail"]
+T = TypeVar("T")
+
+
+def remember(owner: Workspace | Result, key: Hashable, make: Callable[[], T]) -> T:
+    """The value of ``make``, kept with its owner; the oldest of 48 goes."""
+    shelf = owner.derived
+    if key in shelf:
+        shelf.move_to_end(key)
+        return shelf[key]  # type: ignore[no-any-return]
+    made = make()
+    shelf[key] = made
+    while len(shelf) > KEPT:
+        shelf.popitem(last=False)
+    return made
+
+
+# --- loading ---------------------------------------------------------------------------------
+
+
+def _failure(title: str, error: TransrecError) -> Failure:
+    report = getattr(error, "report", None)
+    problems = tuple(report.problems) if report is not None else ()
+    return Failure(title, error.message, error.fix, problems, kind=type(error).__name__)
+
+
+def _read(name: str, table: Table, mapping: Mapping[str, str | None], dup: Duplicates) -> Loaded:
+    try:
+        ratings = to_ratings(table, mapping, duplicates=dup)
+    except TransrecError as error:
+        return Loaded(name, table, mapping, dup, None, _failure("Not usable yet", error))
+    return Loaded(name, table, mapping, dup, ratings)
+
+
+def load_side(space: Workspace, side: Side, content: bytes, name: str) -> bool:
+    """Read a ratings file into a workspace; a refused file leaves the earlier one in place."""
+    try:
+        loaded_table = read_table(content, name=name)
+    except TransrecError as error:
+        with space.lock:
+            space.refused[side] = _failure(f"{name} could not be read", error)
+        return False
+    loaded = _read(name, loaded_table, dict(loaded_table.report.mapping), "last")
+    with space.lock:
+        space.refused.pop(side, None)
+        if side == "source":
+            space.source = loaded
+        else:
+            space.target = loaded
+    return True
+
+
+def remap(
+    space: Workspace, side: Side, mapping: Mapping[str, str | None], duplicates: Duplicates
+) -> None:
+    """Read a loaded table's columns in another way."""
+    before = space.side(side)
+    assert before is not None
+    loaded = _read(before.name, before.table, dict(mapping), duplicates)
+    with space.lock:
+        if side == "source":
+            space.source = loaded
+        else:
+            space.target = loaded
+
+
+def preview(loaded: Loaded) -> pd.DataFrame:
+    """The first rows as they were read; columns with a role say so."""
+    roles = {column: role for role, column in loaded.mapping.items() if column}
+    head = loaded.table.frame.head(PREVIEW_ROWS)
+    return head.rename(
+        columns={
+            c: f"{c} → {wording.ROLE_WORDS[roles[c]].lower()}" for c in head.columns if c in roles
+        }
+    )
+
+
+def load_items(space: Workspace, content: bytes, name: str, sides: Sequence[Side]) -> bool:
+    """Read a file of titles for one side or both."""
+    try:
+        items = read_items(content, name=name)
+    except TransrecError as error:
+        with space.lock:
+            space.refused["items"] = _failure(f"{name} could not be read", error)
+        return False
+    with space.lock:
+        space.refused.pop("items", None)
+        kept = tuple(e for e in space.items if not set(e.sides) <= set(sides))
+        digest = hashlib.sha256(content).hexdigest()
+        space.items = (*kept, LoadedItems(name, items, tuple(sides), digest))
+    return True
+
+
+def drop_items(space: Workspace, position: int) -> None:
+    """Forget one file of titles."""
+    with space.lock:
+        space.items = tuple(e for i, e in enumerate(space.items) if i != position)
+
+
+def load_sample(space: Workspace, source: Literal["films", "podcasts"] = "films") -> None:
+    """Load the sample: films or podcasts as the source, books as the target."""
+    folder = sample.folder()
+    with space.lock:
+        space.items = ()
+        for side, name in zip(SIDES, (source, "books"), strict=True):
+            load_side(space, side, (folder / f"{name}.csv").read_bytes(), f"{name}.csv")
+            titles = f"{name}_items.csv"
+            load_items(space, (folder / titles).read_bytes(), titles, (side,))
+
+
+# --- is the data all right -------------------------------------------------------------------
+
+
+def both_usable(space: Workspace) -> bool:
+    """Whether both sides have ratings."""
+    return all((s := space.side(side)) is not None and s.ratings is not None for side in SIDES)
+
+
+def pair(space: Workspace) -> DomainPair:
+    """The two loaded domains, joined by their users."""
+
+    def make() -> DomainPair:
+        assert space.source is not None
+        assert space.target is not None
+        assert space.source.ratings is not None
+        assert space.target.ratings is not None
+        return link(space.source.ratings.interactions(), space.target.ratings.interactions())
+
+    return remember(space, ("pair", space.inputs), make)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the pre-flight list."""
+
+    status: Status
+    where: str
+    problem: Problem
+
+
+_STATUS: dict[str, Status] = {"error": "fail", "warning": "warn", "info": "pass"}
+_ORDER = {"fail": 0, "warn": 1, "pass": 2}
+
+
+def checks(space: Workspace) -> list[Check]:
+    """Everything that was noticed about the files and the pair, the worst first."""
+
+    def make() -> list[Check]:
+        found: list[Check] = []
+        for side in SIDES:
+            loaded = space.side(side)
+            if loaded is not None:
+                ratings = loaded.ratings
+                report = ratings.report if ratings is not None else loaded.table.report
+                where = wording.DOMAIN_WORDS[side]
+                found += [Check(_STATUS[p.severity], where, p) for p in report.problems]
+        for entry in space.items:
+            found += [Check(_STATUS[p.severity], "Titles", p) for p in entry.items.report.problems]
+        if both_usable(space):
+            found += [Check(_STATUS[p.severity], "Pair", p) for p in check_pair(pair(space))]
+        return sorted(found, key=lambda check: _ORDER[check.status])
+
+    return remember(space, ("checks", space.inputs), make)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large one domain is."""
+
+    users: int
+    items: int
+    ratings: int
+
+
+def sizes(domain: Interactions) -> Sizes:
+    """Users, items and interactions of a domain."""
+    return Sizes(len(domain.users), len(domain.items), int(domain.matrix.nnz))
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Shares of two domains over the same bins.
+
+    Attributes
+    ----------
+    labels
+        Name of each bin.
+    source, target
+        Share of the domain's ratings or users in each bin; empty where it has none.
+    """
+
+    labels: tuple[str, ...]
+    source: tuple[float, ...]
+    target: tuple[float, ...]
+
+
+def rating_histogram(space: Workspace) -> Histogram | None:
+    """Shares of the rating values; ``None`` where neither side has ratings."""
+
+    def make() -> Histogram | None:
+        domains = (pair(space).source, pair(space).target)
+        values = [d.matrix.data if d.explicit else np.empty(0, np.float32) for d in domains]
+        together = np.concatenate(values)
+        if not len(together):
+            return None
+        distinct = np.unique(together)
+        if len(distinct) <= 21:
+            shares = [
+                tuple((v[:, None] == distinct[None, :]).mean(axis=0).tolist()) if len(v) else ()
+                for v in values
+            ]
+            return Histogram(tuple(f"{x:g}" for x in distinct), shares[0], shares[1])
+        edges = np.histogram_bin_edges(together, bins=20)
+        shares = [
+            tuple((np.histogram(v, edges)[0] / len(v)).tolist()) if len(v) else () for v in values
+        ]
+        labels = tuple(f"{a:.3g} to {b:.3g}" for a, b in pairwise(edges))
+        return Histogram(labels, shares[0], shares[1])
+
+    return remember(space, ("ratings", space.inputs), make)
+
+
+def activity_histogram(space: Workspace) -> Histogram:
+    """Shares of users by their number of interactions, in bins that double."""
+
+    def make() -> Histogram:
+        counts = [pair(space).source.counts, pair(space).target.counts]
+        top = max(int(c.max()) for c in counts)
+        edges = [1]
+        while edges[-1] <= top:
+            edges.append(edges[-1] * 2)
+        labels = tuple(str(a) if b == a + 1 else f"{a}–{b - 1}" for a, b in pairwise(edges))
+        shares = [tuple((np.histogram(c, edges)[0] / len(c)).tolist()) for c in counts]
+        return Histogram(labels, shares[0], shares[1])
+
+    return remember(space, ("activity", space.inputs), make)
+
+
+def stale(space: Workspace, settings: Settings) -> list[str]:
+    """What changed since the shown result, in words; empty when nothing did."""
+    shown = space.shown
+    if shown is None:
+        return []
+    changed = []
+    if both_usable(space) and shown.inputs != space.inputs:
+        changed.append("the data")
+    words = {
+        "feedback": "feedback",
+        "method": "method",
+        "model": "model",
+        "rank": "rank",
+        "lam": "λ",
+    }
+    before = shown.run.settings
+    changed += [w for k, w in words.items() if getattr(before, k) != getattr(settings, k)]
+    return changed
+
+
+def fitted(result: Result) -> tuple[int, float]:
+    """Rank and λ that the fit on all data used."""
+    spec = result.run.fit.spec
+    return spec.rank, spec.lam
+
+
+# --- results ---------------------------------------------------------------------------------
+
+
+def evidences(result: Result) -> dict[str, Evidence]:
+    """The comparison's parts by kind: ``ranking``, ``ratings``."""
+    comparison = result.run.comparison
+    if comparison is None:
+        return {}
+    parts = {"ranking": comparison.ranking, "ratings": comparison.ratings}
+    return {kind: evidence for kind, evidence in parts.items() if evidence is not None}
+
+
+def method_table(evidence: Evidence) -> pd.DataFrame:
+    """Every method at every number of shots: mean and interval as text, methods in rows."""
+    names = list(dict.fromkeys(n for shot in evidence.shots for n in shot.methods))
+    rows = []
+    for name in names:
+        row = {"Method": wording.method_word(name)}
+        for shot in evidence.shots:
+            found = shot.methods.get(name)
+            row[str(shot.shots)] = (
+                f"{found.mean:.3f} ({found.low:.3f}–{found.high:.3f})" if found else "–"
+            )
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def gain_table(evidence: Evidence) -> pd.DataFrame:
+    """The gain at every number of shots, one row each."""
+    return pd.DataFrame(
+        [
+            {
+                "Target interactions": shot.shots,
+                "Users": shot.users,
+                "Verdict": wording.VERDICT_WORDS[shot.verdict],
+                "Gain": wording.signed(shot.gain.mean),
+                "95 % interval": wording.interval(shot.gain.low, shot.gain.high),
+                "p": wording.p_value(shot.gain.p).removeprefix("p ").removeprefix("= "),
+                "Helped": wording.share(shot.gain.helped),
+                "Harmed": wording.share(shot.gain.harmed),
+                "Placebo band": wording.interval(shot.placebo.low, shot.placebo.high),
+                "Against": wording.method_word(shot.best_baseline),
+            }
+            for shot in evidence.shots
+        ]
+    )
+
+
+def tried_table(result: Result, kind: str) -> pd.DataFrame:
+    """Every candidate that validation users judged; empty when nothing was left open."""
+    comparison = result.run.comparison
+    if comparison is None or kind not in comparison.chosen:
+        return pd.DataFrame()
+    return pd.DataFrame([dict(row) for row in comparison.chosen[kind].tried])
+
+
+def transfer_only(tried: pd.DataFrame) -> pd.DataFrame:
+    """The candidates of the transfer method."""
+    return tried[tried["method"] == "factor_map"] if "method" in tried else tried
+
+
+def shown_tried(tried: pd.DataFrame) -> pd.DataFrame:
+    """The candidates in words, scores in three decimals."""
+    names = {"method": "Method", "rank": "Rank", "lam": "λ", "strength": "τ by shots"}
+    shown = tried.copy()
+    if "method" in shown:
+        shown["method"] = shown["method"].map(wording.method_word)
+    if "strength" in shown:
+        shown["strength"] = [
+            ", ".join(wording.lam(tau) for tau in by_shots.values())
+            for by_shots in shown["strength"]
+        ]
+    scores = [c for c in shown.columns if c not in names]
+    shown[scores] = shown[scores].round(3)
+    return shown.rename(columns={**names, **{c: wording.metric_word(c) for c in scores}})
+
+
+def score_column(tried: pd.DataFrame) -> str | None:
+    """The column of the validation score: the last one with numbers that vary."""
+    names = [c for c in tried.columns if c not in ("rank", "lam", "strength")]
+    numeric = [c for c in names if pd.api.types.is_numeric_dtype(tried[c])]
+    return next((str(c) for c in numeric if tried[c].min() < tried[c].max()), None)
+
+
+# --- space -----------------------------------------------------------------------------------
+
+
+def titles(result: Result, domain: str) -> "pd.Series[str] | None":
+    """Title by item id, ids without a title left out; ``None`` without an items file."""
+    run = result.run
+    items = run.source_items if domain == "source" else run.target_items
+    if items is None:
+        return None
+
+    def make() -> "pd.Series[str]":
+        found = items[TITLE]
+        return found[found != ""]
+
+    return remember(result, ("titles", domain), make)
+
+
+def name_of(result: Result, domain: str, item: str) -> str:
+    """An item's title, or its id where it has none."""
+    known = titles(result, domain)
+    return str(known.get(item, item)) if known is not None else item
+
+
+def names(result: Result, domain: str, ids: "pd.Series[str] | Sequence[str]") -> list[str]:
+    """Titles of many items of one domain, ids where there is none."""
+    column = pd.Series(list(ids), dtype=object)
+    known = titles(result, domain)
+    if known is None:
+        return [str(x) for x in column]
+    return [str(x) for x in column.map(known).fillna(column)]
+
+
+def item_map(result: Result) -> ItemMap:
+    """The map of all items, with their ``name``, at most 20,000 points in all."""
+
+    def make() -> ItemMap:
+        found = core_item_map(result.run.fit)
+        frame = found.frame.copy()
+        for domain in SIDES:
+            mine = frame["domain"] == domain
+            frame.loc[mine, "name"] = names(result, domain, frame.loc[mine, ITEM])
+        return ItemMap(frame.reset_index(drop=True), found.variance, found.faithfulness)
+
+    return remember(result, "map", make)
+
+
+def row_of(frame: pd.DataFrame, domain: str, item: str) -> int | None:
+    """Row of an item on the map; ``None`` where it is not there."""
+    found = frame.index[(frame["domain"] == domain) & (frame[ITEM] == item)]
+    return int(found[0]) if len(found) else None
+
+
+def rows_of(frame: pd.DataFrame, near: pd.DataFrame) -> dict[int, str]:
+    """Rows of many items on the map, with their names."""
+    rows = [row_of(frame, d, i) for d, i in zip(near["domain"], near[ITEM], strict=True)]
+    return {r: str(frame.loc[r, "name"]) for r in rows if r is not None}
+
+
+def label(frame: pd.DataFrame, row: int) -> str:
+    """An item's name on the map with its domain, on one line."""
+    name, domain = frame.loc[row, ["name", "domain"]]
+    return wording.plain(f"{name} ({str(domain).lower()})", 70)
+
+
+def popular_first(frame: pd.DataFrame) -> list[int]:
+    """Rows of the map by falling number of interactions."""
+    order = frame["interactions"].to_numpy().argsort(kind="stable")[::-1]
+    return [int(row) for row in frame.index.to_numpy()[order]]
+
+
+def matches(frame: pd.DataFrame, query: str) -> pd.DataFrame:
+    """Rows of a map whose name or id holds the query, letters of either case."""
+    words = query.strip()
+    if not words:
+        return frame.iloc[:0]
+    in_name = frame["name"].str.contains(words, case=False, regex=False)
+    return frame[in_name | (frame[ITEM] == words)]
+
+
+def neighbours(result: Result, domain: str, item: str, n: int = 10) -> pd.DataFrame:
+    """Nearest items in both domains with their cosine and name."""
+
+    def make() -> pd.DataFrame:
+        found = core_neighbours(result.run.fit, domain, item, n)
+        return found.assign(
+            name=[name_of(result, d, i) for d, i in zip(found["domain"], found[ITEM], strict=True)]
+        )
+
+    return remember(result, ("neighbours", domain, item, n), make)
+
+
+def factor_cards(result: Result) -> tuple[FactorCard, ...]:
+    """The strongest factors with their top items."""
+    return remember(result, "cards", lambda: core_factor_cards(result.run.fit))
+
+
+def over_represented(result: Result, domain: str, ids: Sequence[str]) -> pd.DataFrame:
+    """Genres of chosen items: per cent of them and of the catalogue, ratio; empty without."""
+    run = result.run
+    items = run.source_items if domain == "source" else run.target_items
+    if items is None:
+        return pd.DataFrame()
+    genres = items["genres"]
+    everything = _genre_counts(genres)
+    chosen = _genre_counts(genres.reindex(list(ids)).dropna())
+    rows = [
+        {
+            "Genre": genre,
+            "Chosen": 100 * n / max(1, len(ids)),
+            "Catalogue": 100 * everything[genre] / max(1, len(genres)),
+        }
+        for genre, n in chosen.items()
+        if n >= 2
+    ]
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return table
+    table["Times"] = table["Chosen"] / table["Catalogue"]
+    return table.sort_values("Times", ascending=False).head(8).reset_index(drop=True)
+
+
+def _genre_counts(genres: "pd.Series[str]") -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for text in genres:
+        parts = str(text).replace("|", ",").split(",")
+        counts.update({p.strip() for p in parts if p.strip()})
+    return counts
+
+
+# --- users -----------------------------------------------------------------------------------
+
+
+def users(result: Result) -> list[str]:
+    """Every user that lists can be made for."""
+    return remember(result, "users", lambda: list(map(str, listed_users(result.run.pair))))
+
+
+def cold_users(result: Result) -> list[str]:
+    """Users of the source without any target interaction."""
+
+    def make() -> list[str]:
+        run = result.run
+        return list(map(str, run.pair.source.users.difference(run.pair.shared)))
+
+    return remember(result, "cold", make)
+
+
+def random_user(result: Result, cold: bool = False) -> str | None:
+    """Somebody; ``None`` when there is nobody."""
+    pool = cold_users(result) if cold else users(result)
+    return random.choice(pool) if pool else None  # noqa: S311 - a pick to look at
+
+
+def known(result: Result, user: str) -> bool:
+    """Whether a user occurs in either domain."""
+    run = result.run
+    return user in run.pair.source.users or user in run.pair.target.users
+
+
+def history(result: Result, domain: str, user: str) -> pd.DataFrame:
+    """What a user did in a domain, best first."""
+    run = result.run
+    side = run.pair.source if domain == "source" else run.pair.target
+    items = run.source_items if domain == "source" else run.target_items
+    return remember(result, ("history", domain, user), lambda: core_history(side, user, items))
+
+
+def shown_history(result: Result, domain: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """A history as columns to show: name, rating, genres and day, where there are any."""
+    shown = pd.DataFrame({"name": names(result, domain, frame[ITEM])})
+    side = result.run.pair.source if domain == "source" else result.run.pair.target
+    if side.explicit and RATING in frame:
+        shown["rating"] = frame[RATING].to_numpy()
+    if GENRES in frame and (frame[GENRES].fillna("") != "").any():
+        shown["genres"] = frame[GENRES].to_numpy()
+    if TIME in frame and frame[TIME].notna().any():
+        shown["when"] = pd.to_datetime(frame[TIME].to_numpy(), unit="s")
+    return shown
+
+
+@dataclass(frozen=True)
+class UserLists:
+    """Lists of one user by method, each with ``change`` against the target-only list.
+
+    ``change`` is places gained (positive), lost (negative) or missing where the item is not in the
+    target-only list at all.
+    """
+
+    frames: Mapping[str, pd.DataFrame]
+
+
+def user_lists(result: Result, user: str, top: int, methods: Sequence[str]) -> UserLists:
+    """Top lists of several methods side by side."""
+
+    def make() -> UserLists:
+        run = result.run
+        frames = {
+            method: recommend_for(
+                run.fit,
+                [user],
+                top=top,
+                method=method,
+                chosen=run.chosen,
+                items=run.target_items,
+            ).assign(name=lambda f: names(result, "target", f[ITEM]))
+            for method in methods
+        }
+        reference = frames["target_only"].set_index(ITEM)["rank"]
+        return UserLists(
+            {
+                method: frame.assign(change=frame[ITEM].map(reference) - frame["rank"])
+                for method, frame in frames.items()
+            }
+        )
+
+    return remember(result, ("lists", user, top, tuple(methods)), make)
+
+
+def shown_list(frame: pd.DataFrame, *, places: bool) -> pd.DataFrame:
+    """A list as a table of Markdown cells, with places against target only where asked."""
+    shown = pd.DataFrame(
+        {
+            "\\#": frame[RANK].astype(str),
+            "Item": [wording.escape_md(name, 90) for name in frame["name"]],
+        }
+    )
+    return shown.assign(Places=frame["change"].map(wording.places)) if places else shown
+
+
+# --- export ----------------------------------------------------------------------------------
+
+
+def parse_ids(text: str) -> list[str]:
+    """User ids, one a line, in order and once each."""
+    return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+
+
+def decode_ids(content: bytes) -> str:
+    """The text of an uploaded id list."""
+    return content.decode("utf-8-sig", errors="replace")
+
+
+def lists(result: Result, chosen: Sequence[str] | None, top: int, method: str) -> pd.DataFrame:
+    """Recommendation lists of the chosen users, or of all."""
+    run = result.run
+    everyone = users(result) if chosen is None else list(chosen)
+    return recommend_for(
+        run.fit, everyone, top=top, method=method, chosen=run.chosen, items=run.target_items
+    )
+
+
+def configuration(result: Result) -> bytes:
+    """Settings, what validation users chose, data hashes and sizes as JSON."""
+    run = result.run
+    comparison = run.comparison
+    chosen = {k: c.to_json() for k, c in comparison.chosen.items()} if comparison else {}
+    content: dict[str, Any] = {
+        "run": result.id,
+        "files": dict(zip(SIDES, result.names, strict=True)),
+        "data": {side: dict(facts) for side, facts in run.data.items()},
+        "settings": run.settings.to_json(),
+        "chosen": chosen,
+        "seconds": round(run.seconds, 3),
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False).encode()
+
+
+def bundle(result: Result) -> dict[str, bytes]:
+    """``evidence.json``, ``per_user.csv`` and ``report.html`` by name; there is a comparison."""
+
+    def make() -> dict[str, bytes]:
+        run = result.run
+        assert run.comparison is not None
+        return bundle_files(run.comparison, run.settings, run.data, run.seconds)
+
+    return remember(result, "bundle", make)
+
+
+def lists_file(
+    result: Result,
+    chosen: Sequence[str] | None,
+    top: int,
+    method: str,
+    kind: Literal["csv", "parquet", "json"],
+) -> bytes:
+    """Recommendation lists as the content of a file."""
+    return recommendations_bytes(lists(result, chosen, top, method), kind)
+
+
+def table_csv(frame: pd.DataFrame) -> bytes:
+    """A table as CSV that no spreadsheet takes for formulas."""
+    return csv_bytes(frame)
+
+
+def commands(result: Result) -> tuple[str, str]:
+    """The commands that repeat the evidence and the lists, run beside the files."""
+    run = result.run
+    return compare_command(run.settings, run.data), _recommend_command(result)
+
+
+def _recommend_command(result: Result) -> str:
+    settings = result.run.settings
+    files = [f"./{name}" if name.startswith("-") else name for name in result.names]
+    words = ["transrec", "recommend", *files, "--out", "recommendations.csv"]
+    words += ["--top", str(settings.top), "--feedback", settings.feedback]
+    words += ["--method", settings.method, "--model", settings.model]
+    words += ["--rank", "auto" if settings.rank is None else str(settings.rank)]
+    words += ["--lam", "auto" if settings.lam is None else repr(settings.lam)]
+    return shlex.join([*words, "--seed", str(settings.seed)])

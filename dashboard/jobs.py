@@ -1,0 +1,560 @@
+"""Fits in child processes, and the register of what each link may see. No Streamlit here.
+
+A *workspace* is what one link (``?run=<id>``) shows: the loaded data, the job at work and the
+results so far. Its id cannot be guessed, and knowing it is the only way to see it. A fit runs in a
+child process started with *spawn*; the child writes its result to a private file, which a watcher
+thread of the server loads once.
+"""
+
+import atexit
+import contextlib
+import multiprocessing
+import os
+import pickle
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from transrec_core.data.report import Problem
+from transrec_core.errors import Cancelled, TransrecError
+from transrec_core.settings import Settings
+
+if TYPE_CHECKING:
+    from transrec_core.data.items import Items
+    from transrec_core.data.ratings import Ratings
+    from transrec_core.data.reading import Table
+    from transrec_core.running import Run
+
+IDLE_SECONDS = 6 * 3600.0
+MAX_WORKSPACES = 64
+KEPT_RESULTS = 5
+STOP_SECONDS = 10.0
+
+Side = Literal["source", "target"]
+Status = Literal["queued", "running", "cancelling", "done", "cancelled", "failed"]
+ENDED = ("done", "cancelled", "failed")
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that went wrong, ready to be shown.
+
+    Attributes
+    ----------
+    title
+        What failed, as a short heading.
+    message, fix
+        What is wrong and where; what to do about it.
+    problems
+        Details of a file that was refused.
+    reference
+        Id under which the server's log holds the traceback, empty where there is none.
+    kind
+        Class name of the error, for views that have more to say about one kind.
+    """
+
+    title: str
+    message: str
+    fix: str = ""
+    problems: tuple[Problem, ...] = ()
+    reference: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One side's file as the analyst sees it: cells, mapping, and the ratings or why not."""
+
+    name: str
+    table: "Table"
+    mapping: Mapping[str, str | None]
+    duplicates: Literal["last", "mean", "refuse"]
+    ratings: "Ratings | None"
+    failure: Failure | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the file's bytes and with how its columns are read."""
+        return f"{self.table.sha256}:{sorted(self.mapping.items())}:{self.duplicates}"
+
+
+@dataclass(frozen=True)
+class LoadedItems:
+    """An items file, the hash of its bytes, and the sides that it describes."""
+
+    name: str
+    items: "Items"
+    sides: tuple[Side, ...]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that a fit needs, picklable."""
+
+    source: "Ratings"
+    target: "Ratings"
+    settings: Settings
+    source_items: "Items | None"
+    target_items: "Items | None"
+    names: tuple[str, str]
+    inputs: str
+
+
+@dataclass(eq=False)
+class Result:
+    """A finished run in its workspace; ``derived`` is filled by the compute module only."""
+
+    id: str
+    run: "Run"
+    at: datetime
+    inputs: str
+    names: tuple[str, str]
+    derived: "OrderedDict[Any, Any]" = field(default_factory=OrderedDict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a job is."""
+
+    stage: str = "Starting"
+    fraction: float = 0.0
+    detail: str = ""
+
+
+def fit_in_child(
+    request: Request, connection: Connection, path: str, run: Callable[..., Any]
+) -> None:
+    """Body of the child process: run, tell the progress, leave the result in a file.
+
+    Parameters
+    ----------
+    request
+        Data and settings.
+    connection
+        Where messages go: ``("step", Step)``, then one of ``done``, ``cancelled``, ``refused``,
+        ``memory``, ``broken``. Anything that arrives is the analyst's wish to stop. (A shared
+        event would be the shorter way, but a child that dies holding its lock blocks the server.)
+    path
+        File for the pickled result; complete or absent.
+    run
+        ``transrec_core.running.run`` or, in tests, a stand-in with its signature.
+    """
+    # Ctrl-C in the server's terminal reaches the whole group; the server ends its children itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_server, daemon=True).start()
+
+    def report(progress: Any) -> None:
+        if connection.poll():
+            raise Cancelled("The fit was cancelled.")
+        connection.send(("step", Step(progress.stage, progress.fraction, progress.detail)))
+
+    try:
+        result = run(
+            request.source,
+            request.target,
+            request.settings,
+            source_items=request.source_items,
+            target_items=request.target_items,
+            on_progress=report,
+        )
+        report(_Last())
+        partial = f"{path}.part"
+        with open(partial, "wb") as file:
+            pickle.dump(result, file, protocol=pickle.HIGHEST_PROTOCOL)
+        os.replace(partial, path)
+        connection.send(("done",))
+    except Cancelled:
+        connection.send(("cancelled",))
+    except TransrecError as error:
+        connection.send(("refused", type(error).__name__, error.message, error.fix))
+    except MemoryError:
+        connection.send(("memory",))
+    except Exception:
+        reference = secrets.token_hex(4)
+        sys.stderr.write(f"transrec: error {reference} in a fit\n{traceback.format_exc()}")
+        connection.send(("broken", reference))
+    finally:
+        connection.close()
+
+
+@dataclass(frozen=True)
+class _Last:
+    stage: str = "Handing over the result"
+    fraction: float = 0.99
+    detail: str = ""
+
+
+def _end_with_server() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+class Turnstile:
+    """Lets one job through at a time, in the order of arrival."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._line: deque[Job] = deque()
+
+    def position(self, job: "Job") -> int:
+        """Number of jobs before this one; 0 when it is at work."""
+        with self._condition:
+            return self._line.index(job) if job in self._line else 0
+
+    def enter(self, job: "Job") -> None:
+        """Stand in line; the caller holds its place until :meth:`leave`."""
+        with self._condition:
+            self._line.append(job)
+
+    def wait(self, job: "Job") -> bool:
+        """Wait for the job's turn; ``False`` when it was cancelled on the way."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._line[0] is job or job.stopping)
+            return not job.stopping
+
+    def leave(self, job: "Job") -> None:
+        """Give the place up."""
+        with self._condition:
+            self._line.remove(job)
+            self._condition.notify_all()
+
+    def nudge(self) -> None:
+        """Let waiting jobs look again whether they were cancelled."""
+        with self._condition:
+            self._condition.notify_all()
+
+
+TURNS = Turnstile()
+
+
+class Job:
+    """One fit, from the queue to its end."""
+
+    def __init__(
+        self,
+        request: Request,
+        on_end: "Callable[[Job], None]",
+        run: Callable[..., Any] | None = None,
+    ) -> None:
+        self.id = secrets.token_hex(4)
+        self.request = request
+        self.status: Status = "queued"
+        self.step = Step()
+        self.result: Run | None = None
+        self.failure: Failure | None = None
+        self.started = time.monotonic()
+        self._on_end = on_end
+        self._run = run
+        self._stop = threading.Event()
+        self._starting = threading.Lock()
+        self._killed = False
+        self._process: Any = None
+        self._thread = threading.Thread(target=self._watch, name=f"fit-{self.id}", daemon=True)
+        TURNS.enter(self)
+        self._thread.start()
+
+    @property
+    def active(self) -> bool:
+        """Whether the job is still waiting or working."""
+        return self.status not in ENDED
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the analyst asked to stop."""
+        return self._stop.is_set()
+
+    @property
+    def ahead(self) -> int:
+        """Number of fits that come before this one."""
+        return TURNS.position(self)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the fit began to work."""
+        return time.monotonic() - self.started
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds left by the pace so far; ``None`` while too little is known."""
+        done = self.step.fraction
+        if self.status != "running" or done < 0.03 or self.elapsed < 1:
+            return None
+        return self.elapsed * (1 - done) / done
+
+    def cancel(self) -> None:
+        """Ask the fit to stop at its next half-sweep; a child that does not is ended."""
+        if self.active:
+            self._stop.set()
+            self.status = "cancelling"
+            TURNS.nudge()
+
+    def kill(self) -> None:
+        """End the child now; for the server's own end."""
+        self._stop.set()
+        TURNS.nudge()
+        with self._starting:
+            self._killed = True
+            if self._process is not None and self._process.is_alive():
+                self._process.kill()
+                self._process.join(STOP_SECONDS)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the job has ended."""
+        self._thread.join(timeout)
+
+    def _watch(self) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="transrec-"))
+        status: Status = "failed"
+        try:
+            if TURNS.wait(self):
+                self.started = time.monotonic()
+                self.status = "cancelling" if self.stopping else "running"
+                status = self._work(folder / "result")
+            else:
+                status = "cancelled"
+        except Exception:
+            reference = secrets.token_hex(4)
+            sys.stderr.write(f"transrec: error {reference} around a fit\n{traceback.format_exc()}")
+            self.failure = broken(reference)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            TURNS.leave(self)
+            try:
+                if status == "done":
+                    self._on_end(self)
+            finally:
+                self.status = status
+
+    def _work(self, path: Path) -> Status:
+        run = self._run
+        if run is None:
+            from transrec_core.running import run as core_run
+
+            run = core_run
+        ours, theirs = _SPAWN.Pipe()
+        process = _SPAWN.Process(
+            target=fit_in_child,
+            args=(self.request, theirs, str(path), run),
+            name=f"transrec-fit-{self.id}",
+            daemon=True,
+        )
+        with self._starting:
+            if self._killed:
+                return "cancelled"
+            process.start()
+            self._process = process
+        theirs.close()
+        with ours:
+            last = self._listen(ours)
+        self._process.join(STOP_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        return self._conclude(last, path)
+
+    def _listen(self, child: Connection) -> tuple[Any, ...] | None:
+        """Follow the child's messages; its last word, or ``None`` when it fell silent."""
+        asked: float | None = None
+        while True:
+            if self.stopping and asked is None:
+                asked = time.monotonic()
+                with contextlib.suppress(OSError):
+                    child.send("stop")
+            if asked is not None and time.monotonic() - asked > STOP_SECONDS:
+                self._process.kill()
+                return None
+            try:
+                if not child.poll(0.2):
+                    continue
+                message = child.recv()
+            except (EOFError, OSError):
+                return None
+            if message[0] != "step":
+                return tuple(message)
+            self.step = message[1]
+
+    def _conclude(self, last: tuple[Any, ...] | None, path: Path) -> Status:
+        if last is not None and last[0] == "done":
+            with path.open("rb") as file:
+                # Our own child wrote this file into a folder that only this account can enter.
+                self.result = pickle.load(file)  # noqa: S301
+            return "done"
+        if self.stopping or (last is not None and last[0] == "cancelled"):
+            return "cancelled"
+        if last is None:
+            self.failure = crashed(self._process.exitcode)
+        elif last[0] == "refused":
+            _, kind, message, fix = last
+            self.failure = Failure("This fit is not possible", message, fix, kind=kind)
+        elif last[0] == "memory":
+            self.failure = crashed(None)
+        else:
+            self.failure = broken(last[1])
+        return "failed"
+
+
+def crashed(exit_code: int | None) -> Failure:
+    """The failure of a fit whose process ended without a word."""
+    if exit_code is None or exit_code == -signal.SIGKILL:
+        message = "The fit ran out of memory and was ended by the system."
+    elif exit_code < 0:
+        message = f"The fit's process was ended by signal {-exit_code}."
+    else:
+        message = f"The fit's process ended with exit code {exit_code}."
+    return Failure(
+        "The fit ended too early",
+        message,
+        "Try a smaller rank or fewer rows. Earlier results are still here.",
+        kind="Crashed",
+    )
+
+
+def broken(reference: str) -> Failure:
+    """The failure of something that transrec did not foresee."""
+    return Failure(
+        "Something went wrong inside transrec",
+        "This is a fault of the program, not of your data.",
+        "Please report it with the error id below; the server's log holds the details.",
+        reference=reference,
+        kind="Broken",
+    )
+
+
+@dataclass(eq=False)
+class Workspace:
+    """What one link shows. Change it only while holding ``lock``."""
+
+    id: str
+    source: Loaded | None = None
+    target: Loaded | None = None
+    items: tuple[LoadedItems, ...] = ()
+    refused: dict[str, Failure] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+    job: Job | None = None
+    results: tuple[Result, ...] = ()
+    shown: Result | None = None
+    derived: "OrderedDict[Any, Any]" = field(default_factory=OrderedDict)
+    touched: float = field(default_factory=time.monotonic)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has been loaded yet."""
+        return self.source is None and self.target is None and not self.items and not self.results
+
+    @property
+    def inputs(self) -> str:
+        """Fingerprint of the loaded data; a result with another one is stale."""
+        sides = [side.fingerprint if side else "" for side in (self.source, self.target)]
+        return "|".join([*sides, *(f"{i.sha256}:{i.sides}" for i in self.items)])
+
+    def side(self, name: str) -> Loaded | None:
+        """The loaded file of a side."""
+        return self.source if name == "source" else self.target
+
+    def items_of(self, side: str) -> "Items | None":
+        """Titles and genres of a side, from the file that was added last."""
+        found = [entry.items for entry in self.items if side in entry.sides]
+        return found[-1] if found else None
+
+    def start(self, settings: Settings, run: Callable[..., Any] | None = None) -> Job:
+        """Start a fit on the loaded data.
+
+        Both sides have ratings and no other fit of this workspace is at work.
+        """
+        with self.lock:
+            assert self.source is not None
+            assert self.target is not None
+            assert self.source.ratings is not None
+            assert self.target.ratings is not None
+            assert self.job is None or not self.job.active
+            self.settings = settings
+            request = Request(
+                self.source.ratings,
+                self.target.ratings,
+                settings,
+                self.items_of("source"),
+                self.items_of("target"),
+                (self.source.name, self.target.name),
+                self.inputs,
+            )
+            self.job = Job(request, self._install, run)
+            return self.job
+
+    def _install(self, job: Job) -> None:
+        assert job.result is not None
+        self.install(job.result, job.request.inputs, job.request.names, job.id)
+
+    def install(self, run: "Run", inputs: str, names: tuple[str, str], id_: str) -> Result:
+        """Show a finished run; the ones before it stay in reach."""
+        result = Result(id_, run, datetime.now(), inputs, names)
+        with self.lock:
+            self.results = (result, *self.results)[:KEPT_RESULTS]
+            self.shown = result
+        return result
+
+
+class Register:
+    """All workspaces of this server."""
+
+    def __init__(self, idle_seconds: float = IDLE_SECONDS, most: int = MAX_WORKSPACES) -> None:
+        self._lock = threading.Lock()
+        self._all: dict[str, Workspace] = {}
+        self._idle = idle_seconds
+        self._most = most
+
+    def create(self) -> Workspace:
+        """A new empty workspace under an id that cannot be guessed."""
+        self.reap()
+        workspace = Workspace(secrets.token_urlsafe(18))
+        with self._lock:
+            self._all[workspace.id] = workspace
+        return workspace
+
+    def find(self, id_: str) -> Workspace | None:
+        """The workspace of an id, marked as in use; ``None`` when there is none (any more)."""
+        with self._lock:
+            workspace = self._all.get(id_)
+        if workspace is not None:
+            workspace.touched = time.monotonic()
+        return workspace
+
+    def reap(self) -> int:
+        """Drop workspaces that nobody has looked at for long, and the oldest beyond the cap."""
+        now = time.monotonic()
+        with self._lock:
+            idle = [w for w in self._all.values() if w.job is None or not w.job.active]
+            idle.sort(key=lambda w: w.touched)
+            surplus = max(0, len(self._all) + 1 - self._most)
+            gone = [w for i, w in enumerate(idle) if i < surplus or now - w.touched > self._idle]
+            for workspace in gone:
+                del self._all[workspace.id]
+        return len(gone)
+
+    def close(self) -> None:
+        """End every child process."""
+        with self._lock:
+            jobs = [w.job for w in self._all.values() if w.job is not None and w.job.active]
+        for job in jobs:
+            job.kill()
+
+
+REGISTER = Register()
+atexit.register(REGISTER.close)

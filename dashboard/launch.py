@@ -1,0 +1,120 @@
+"""Start the dashboard: a local server and a browser window on it."""
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import sys
+import traceback
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import jobs
+from transrec_core.errors import BadSettingError
+
+APP = Path(__file__).resolve().with_name("app.py")
+FIRST_PORT = 8501
+PORTS_TRIED = 100
+REAP_SECONDS = 600.0
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Whether a server could listen there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the server itself does: a port in TIME_WAIT counts as free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def choose_port(host: str, port: int | None) -> int:
+    """The asked port, or the first free one from 8501.
+
+    Raises
+    ------
+    BadSettingError
+        When the asked port is taken, or none is free.
+    """
+    if port is not None:
+        if not port_is_free(host, port):
+            raise BadSettingError(
+                f"Port {port} on {host} is in use or not allowed.",
+                "Choose another with --port, or leave it out to take the next free one.",
+            )
+        return port
+    for candidate in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED):
+        if port_is_free(host, candidate):
+            return candidate
+    raise BadSettingError(
+        f"No free port on {host} from {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1}.",
+        "Name one with --port.",
+    )
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[dict[str, object]]:
+    """Drop idle workspaces while the server runs; end child processes when it stops."""
+
+    async def reap() -> None:
+        while True:
+            await asyncio.sleep(REAP_SECONDS)
+            jobs.REGISTER.reap()
+
+    task = asyncio.create_task(reap())
+    try:
+        yield {}
+    finally:
+        task.cancel()
+        jobs.REGISTER.close()
+
+
+def show_error(error: Exception) -> bool:
+    """Show an unforeseen error as an id, without rows or paths; the log has the traceback."""
+    reference = secrets.token_hex(4)
+    trace = "".join(traceback.format_exception(error))
+    sys.stderr.write(f"transrec: error {reference} on a page\n{trace}")
+    failure = jobs.broken(reference)
+    st.error(
+        f"{failure.message} {failure.fix}\n\nError id: `{reference}`",
+        title=failure.title,
+        icon=":material/error:",
+    )
+    return True
+
+
+def launch(host: str = "127.0.0.1", port: int | None = None, open_browser: bool = True) -> None:
+    """Serve the dashboard until it is stopped.
+
+    Parameters
+    ----------
+    host
+        Address to listen on. There is no login: anything but this computer's own address lets
+        others on the network load data and see what they have the link of.
+    port
+        Port to listen on; ``None`` takes 8501 or the next free one.
+    open_browser
+        Whether to open a browser window.
+
+    Raises
+    ------
+    BadSettingError
+        When the port is taken.
+    """
+    chosen = choose_port(host, port)
+    # Streamlit looks for .streamlit/config.toml beside the script that was started. That is the
+    # console script here, so it has to be told that the app is meant.
+    sys.argv = [str(APP)]
+    app = st.App(APP, lifespan=lifespan, on_script_error=show_error)
+    app.run(
+        config={
+            "server.address": host,
+            "server.port": chosen,
+            "server.headless": not open_browser,
+        }
+    )

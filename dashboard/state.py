@@ -1,0 +1,112 @@
+"""The one typed state of a browser tab, and the only user of ``session_state`` and the link."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from dashboard.jobs import REGISTER, Workspace
+
+_KEY = "transrec"
+LINK = "run"
+
+
+@dataclass
+class Tab:
+    """What one browser tab remembers.
+
+    Attributes
+    ----------
+    workspace_id
+        Which workspace it shows.
+    lost_link
+        Whether the link it was opened with led nowhere.
+    uploads
+        How many files each dropzone took in; a new number is a new, empty uploader.
+    watched_job
+        The job that this tab saw at work, so that its end is told once.
+    replacing
+        Sides whose uploader is open although a file is loaded.
+    """
+
+    workspace_id: str = ""
+    lost_link: bool = False
+    uploads: Counter[str] = field(default_factory=Counter)
+    watched_job: str = ""
+    replacing: set[str] = field(default_factory=set)
+
+
+def tab() -> Tab:
+    """Give the memory of this tab."""
+    if _KEY not in st.session_state:
+        st.session_state[_KEY] = Tab()
+    found = st.session_state[_KEY]
+    assert isinstance(found, Tab)
+    return found
+
+
+def workspace() -> Workspace:
+    """The workspace of this tab: that of its link, else the one it had, else a new one."""
+    memory = tab()
+    asked = st.query_params.get(LINK)
+    if asked and asked != memory.workspace_id:
+        if REGISTER.find(asked) is not None:
+            memory.workspace_id = asked
+            memory.lost_link = False
+        else:
+            memory.lost_link = True
+            del st.query_params[LINK]
+    found = REGISTER.find(memory.workspace_id) if memory.workspace_id else None
+    if found is None:
+        if memory.workspace_id:
+            memory.lost_link = True
+        found = REGISTER.create()
+        memory.workspace_id = found.id
+    if not found.empty:
+        memory.lost_link = False
+        if st.query_params.get(LINK) != found.id:
+            st.query_params[LINK] = found.id
+    return found
+
+
+def leave_workspace() -> None:
+    """Start afresh in an empty workspace; the old one stays under its link."""
+    memory = tab()
+    memory.workspace_id = REGISTER.create().id
+    memory.lost_link = False
+    memory.replacing.clear()
+    memory.uploads.update(memory.uploads.keys())
+    if LINK in st.query_params:
+        del st.query_params[LINK]
+
+
+def link_params(space: Workspace) -> dict[str, str]:
+    """Query parameters that lead another page to the same workspace."""
+    return {} if space.empty else {LINK: space.id}
+
+
+def link(space: Workspace) -> str:
+    """The address that leads back to this workspace."""
+    page = (st.context.url or "").split("?")[0]
+    return f"{page}?{LINK}={space.id}"
+
+
+def initial(key: str, value: Any) -> None:
+    """Give a widget its first value; later ones are the analyst's."""
+    st.session_state.setdefault(key, value)
+
+
+def put(key: str, value: Any) -> None:
+    """Set a widget's value from a callback."""
+    st.session_state[key] = value
+
+
+def get(key: str, default: Any = None) -> Any:
+    """Read a widget's value in a callback."""
+    return st.session_state.get(key, default)
+
+
+def is_dark() -> bool:
+    """Whether the tab shows the dark theme."""
+    return st.context.theme.type == "dark"

@@ -1,0 +1,35 @@
+"""Compare: does transfer help, for whom, can I trust it?"""
+
+from dashboard import compute, state
+from dashboard.components import comparison, states
+
+space = state.workspace()
+states.heading(
+    "Does transfer help, and can I trust it?",
+    "Test users are people of both catalogues whose target ratings were hidden. Every method "
+    "recommends to the same users, and the hidden ratings judge.",
+)
+states.last_failure(space)
+result = space.shown
+
+if result is None:
+    if space.job is not None and space.job.active:
+        states.loading((120, 440, 440), "compare")
+    else:
+        states.empty(
+            "compare",
+            "After a fit, this page says whether the source helps, by how much, and how surely.",
+            "Load data" if space.empty else "Go to the data and fit",
+            "views/data.py",
+            ":material/query_stats:",
+        )
+elif result.run.comparison is None:
+    comparison.absent(result)
+else:
+    parts = compute.evidences(result)
+    kind, evidence, shot = comparison.choose(parts)
+    comparison.verdict(shot, evidence, state.link_params(space))
+    comparison.curves(evidence, state.is_dark())
+    comparison.tables(evidence)
+    comparison.choices(result, kind, state.is_dark())
+    comparison.small_print(result, evidence)

@@ -1,0 +1,96 @@
+"""Data: is my data OK?"""
+
+import streamlit as st
+
+from dashboard import charts, compute, state
+from dashboard.components import chart, checks, fit_form, states, success, upload
+
+space = state.workspace()
+states.heading(
+    "Does knowing people in one catalogue help to recommend in another?",
+    "Load what people rated in a source catalogue and in a target catalogue. People are matched "
+    "by their user id. Nothing leaves this computer's server.",
+)
+states.last_failure(space)
+success.banner(space)
+
+if space.empty:
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="sample"):
+        st.markdown(
+            "**No files at hand?** The sample holds invented people who watch films, hear podcasts "
+            "and read books: one source that helps, one that does not."
+        )
+        st.space("stretch")
+        st.button(
+            "Try the sample",
+            type="primary",
+            icon=":material/science:",
+            key="try_sample",
+            on_click=compute.load_sample,
+            args=(space,),
+        )
+        st.button(
+            "Podcasts instead",
+            key="try_podcasts",
+            on_click=compute.load_sample,
+            args=(space, "podcasts"),
+            help="A source that does not help: see what the app says then.",
+        )
+
+cards = st.grid(2, min_column_width=400)
+with cards.cell():
+    upload.side_card(space, "source")
+with cards.cell():
+    upload.side_card(space, "target")
+upload.items_card(space)
+
+if not space.empty:
+    found = compute.checks(space)
+    if found:
+        st.header("Checks", anchor=False)
+        checks.show(found)
+    missing = fit_form.blocked(space)
+    if compute.both_usable(space):
+        dark = state.is_dark()
+        st.header("Source beside target", anchor=False)
+        grid = st.grid(2, min_column_width=400, gap="medium")
+        ratings = compute.rating_histogram(space)
+        with grid.cell():
+            if ratings is None:
+                st.caption("Neither file has rating values: every row counts as an interaction.")
+            else:
+                chart.show(
+                    charts.compare_bars(ratings, "Rating values", "Rating", "Share", dark),
+                    "ratings_histogram",
+                    "Shares of rating values in source and target",
+                    "How the rating values are spread. Very different scales make predicted "
+                    "ratings harder to carry over; lists are not affected.",
+                )
+        with grid.cell():
+            chart.show(
+                charts.compare_bars(
+                    compute.activity_histogram(space),
+                    "Activity of users",
+                    "Interactions of one user",
+                    "Share of users",
+                    dark,
+                ),
+                "activity_histogram",
+                "Shares of users by their number of interactions in source and target",
+                "How many interactions users have. Source users with many tell most about "
+                "themselves.",
+            )
+    if space.shown is None:
+        with st.container(horizontal=True, vertical_alignment="center", key="continue"):
+            st.button(
+                "Fit and compare",
+                key="continue_fit",
+                type="primary",
+                icon=":material/play_arrow:",
+                disabled=bool(missing),
+                on_click=fit_form.start,
+                args=(space, fit_form.current()),
+            )
+            st.caption(
+                missing or "Uses the settings in the sidebar; the defaults are a good start."
+            )

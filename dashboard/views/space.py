@@ -1,0 +1,32 @@
+"""Space: what do the factors mean, do the domains align?"""
+
+from dashboard import state
+from dashboard.components import space as parts
+from dashboard.components import states
+
+workspace = state.workspace()
+states.heading(
+    "What do the factors mean, and do the catalogues align?",
+    "Source items were carried into the space of target factors. Items that appeal to the same "
+    "people lie close together, whichever catalogue they come from.",
+)
+states.last_failure(workspace)
+result = workspace.shown
+
+if result is None:
+    if workspace.job is not None and workspace.job.active:
+        states.loading((600, 160, 160, 160), "space")
+    else:
+        states.empty(
+            "space",
+            "After a fit, this page maps the items of both catalogues and names what each factor "
+            "stands for.",
+            "Load data" if workspace.empty else "Go to the data and fit",
+            "views/data.py",
+            ":material/scatter_plot:",
+        )
+elif result.run.fit.prior is None:
+    parts.absent()
+else:
+    parts.explore(result, state.is_dark())
+    parts.cards(result)

@@ -1,0 +1,32 @@
+"""User: what would X get, and why?"""
+
+from dashboard import state
+from dashboard.components import person, states
+
+space = state.workspace()
+states.heading(
+    "What would one user get?",
+    "The same user's lists by transfer, from the target alone, and from popularity alone, beside "
+    "what they had before.",
+)
+states.last_failure(space)
+result = space.shown
+
+if result is None:
+    if space.job is not None and space.job.active:
+        states.loading((80, 420, 420, 420), "user")
+    else:
+        states.empty(
+            "user",
+            "After a fit, this page shows any user's history in both catalogues and the lists "
+            "that each method would give.",
+            "Load data" if space.empty else "Go to the data and fit",
+            "views/data.py",
+            ":material/person_search:",
+        )
+else:
+    user = person.pick(result)
+    if user is None:
+        person.nobody(result)
+    else:
+        person.show(result, user)

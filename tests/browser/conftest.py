@@ -1,0 +1,180 @@
+"""A real server and a real browser; everything here is skipped where one of them is missing."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
+SHOTS = Path(__file__).resolve().parents[2] / ".build" / "screenshots"
+FIT_SECONDS = 240
+
+# Opened on a page of its own, Streamlit first looks for its server under that page's address.
+OWN_PROBE = re.compile(r"/(compare|space|user|export)/_stcore/(health|host-config)$")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of our own, started as a user would."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "transrec_core.cli"]
+    log = tmp_path_factory.mktemp("server") / "log"
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            [*command, "app", "--no-browser", "--port", str(port)],
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            cwd=tmp_path_factory.mktemp("elsewhere"),
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(120):
+            try:
+                with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
+                    if answer.read() == b"ok":
+                        break
+            except (urllib.error.URLError, ConnectionError):
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.25)
+        else:
+            pytest.fail(f"the server did not start: {log.read_text()}")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    executable = CHROMIUM if CHROMIUM.exists() else shutil.which("chromium")
+    if not executable:
+        pytest.skip("there is no Chromium on this machine")
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(executable), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Tab:
+    """One browser tab on the app, with what it complained about."""
+
+    page: Any
+    address: str
+    complaints: list[str] = field(default_factory=list)
+
+    def settle(self, extra: float = 0.3) -> None:
+        """Wait until the script has run and the page stands still."""
+        self.page.wait_for_selector(
+            '[data-testid=stApp][data-test-script-state="notRunning"]', timeout=60_000
+        )
+        self.page.wait_for_timeout(int(extra * 1000))
+
+    def open(self, path: str = "/") -> None:
+        self.page.goto(self.address + path)
+        self.settle()
+
+    def go(self, title: str) -> None:
+        """Another page by the top navigation."""
+        self.page.get_by_test_id("stTopNavLink").filter(has_text=title).first.click()
+        self.settle()
+
+    def click(self, key: str) -> None:
+        self.page.locator(f".st-key-{key} button").first.click()
+        self.settle()
+
+    def fit(self) -> None:
+        """Press Fit and wait for the result."""
+        self.page.locator(".st-key-fit_go button").click()
+        self.page.wait_for_selector(".st-key-job", timeout=20_000)
+        self.page.wait_for_selector(".st-key-job", state="detached", timeout=FIT_SECONDS * 1000)
+        self.settle()
+
+    def upload(self, key: str, *files: Path) -> None:
+        self.settle()
+        self.page.locator(f'[class*="st-key-{key}"] input[type=file]').set_input_files(list(files))
+
+    def shows(self, text: str | re.Pattern[str], seconds: float = 30) -> None:
+        self.page.get_by_text(text).first.wait_for(timeout=seconds * 1000)
+
+    def download(self, key: str) -> bytes:
+        with self.page.expect_download(timeout=60_000) as caught:
+            self.page.locator(f".st-key-{key} button").click()
+        return Path(caught.value.path()).read_bytes()
+
+    def shot(self, name: str) -> None:
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=str(SHOTS / f"{name}.png"))
+
+
+@pytest.fixture
+def tab(server: str, browser: Any) -> Iterator[Callable[..., Tab]]:
+    """Open a new tab; at the end no tab may have complained or called the outside."""
+    opened: list[Tab] = []
+
+    def open_(width: int = 1600, height: int = 1400, scheme: str = "light") -> Tab:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            accept_downloads=True,
+        )
+        made = Tab(context.new_page(), server)
+
+        def console(message: Any) -> None:
+            # What could not be loaded is judged by its address, below.
+            if message.type == "error" and "Failed to load resource" not in message.text:
+                made.complaints.append(message.text)
+
+        def response(answer: Any) -> None:
+            if answer.status >= 400 and not OWN_PROBE.search(answer.url):
+                made.complaints.append(f"{answer.status} {answer.url}")
+
+        def request(asked: Any) -> None:
+            if not asked.url.startswith((server, "data:", "blob:", server.replace("http", "ws"))):
+                made.complaints.append(f"asked the outside: {asked.url}")
+
+        made.page.on("console", console)
+        made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
+        made.page.on("response", response)
+        made.page.on("request", request)
+        opened.append(made)
+        return made
+
+    yield open_
+    complaints = [complaint for made in opened for complaint in made.complaints]
+    for made in opened:
+        made.page.context.close()
+    assert complaints == []

@@ -1,0 +1,192 @@
+"""The whole job on the sample, by clicking, and what must hold on every page of it."""
+
+import io
+import re
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+PAGES = ("Data", "Compare", "Space", "User", "Export")
+
+
+@pytest.fixture(scope="module")
+def link(server: str, browser: Any) -> str:
+    """The query of a finished run on the sample; made once for all tests of this file."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.goto(server)
+    page.locator(".st-key-try_sample button").click()
+    page.get_by_text("900 users are in both domains").first.wait_for()
+    # Given parameters are quick; that validation users find good ones is tested with the core.
+    for key, value in (("fit_rank", "32"), ("fit_lam", "0.02")):
+        page.locator(f".st-key-{key} input").fill(value)
+        page.keyboard.press("Tab")
+    page.get_by_text("Rank and λ left empty").wait_for()
+    page.locator(".st-key-fit_go button").click()
+    page.wait_for_selector(".st-key-verdict_banner", timeout=240_000)
+    query = urllib.parse.urlparse(page.url).query
+    page.context.close()
+    return f"?{query}"
+
+
+def path(page: str, link: str) -> str:
+    return ("/" if page == "Data" else f"/{page.lower()}") + link
+
+
+def test_the_whole_job(tab: Callable[..., Any], link: str, sample_data: Path) -> None:
+    app = tab()
+    app.open(path("Data", link))
+    app.page.get_by_role("link", name="See the comparison").first.click()
+    app.settle()
+    verdict = app.page.locator(".st-key-verdict")
+    assert "For users with no history in the target, transfer helps" in verdict.inner_text()
+    assert "250" in verdict.inner_text()
+    app.page.wait_for_selector(".st-key-k_shot_curve .nsewdrag")
+    for name in ("Popular items", "Target only", "Transfer (factor map)", "Placebo band"):
+        assert app.page.locator(".st-key-k_shot_curve .legendtext", has_text=name).count() == 1
+
+    app.go("Space")
+    app.page.wait_for_selector(".st-key-item_map .nsewdrag")
+    app.go("User")
+    app.click("user_cold")
+    app.shows("No target interactions.")
+    rows = app.page.locator(".st-key-list_factor_map tbody tr")
+    assert rows.count() == 10
+
+    app.go("Export")
+    frame = pd.read_csv(io.BytesIO(app.download("export_csv")))
+    assert list(frame.columns) == ["user_id", "item_id", "rank", "score", "method", "title"]
+    assert (frame.groupby("user_id")["rank"].min() == 1).all()
+    assert not frame.duplicated(["user_id", "rank"]).any()
+    books = pd.read_csv(sample_data / "books.csv")
+    films = pd.read_csv(sample_data / "films.csv")
+    assert set(frame["user_id"]) == set(films["user_id"])
+    assert set(frame["item_id"]) <= set(books["item_id"])
+    assert frame.merge(books, on=["user_id", "item_id"]).empty
+    assert frame["title"].notna().all()
+
+    # F5 and the way back keep everything.
+    app.page.reload()
+    app.settle()
+    app.shows("Recommendation lists")
+    app.go("Compare")
+    assert "transfer helps" in app.page.locator(".st-key-verdict").inner_text()
+
+
+def test_the_other_files_can_be_taken(tab: Callable[..., Any], link: str) -> None:
+    app = tab()
+    app.open(path("Export", link))
+    assert b'"verdict"' in app.download("export_evidence_json")
+    assert app.download("export_report_html").lower().startswith(b"<!doctype html")
+    assert app.download("export_per_user_csv").startswith(b"user_id,")
+    assert b'"sha256"' in app.download("export_config")
+    frame = pd.read_parquet(io.BytesIO(app.download("export_parquet")))
+    assert len(frame) == 12_000
+
+
+def test_click_inspects_and_lasso_lists(tab: Callable[..., Any], link: str) -> None:
+    app = tab()
+    app.open(path("Space", link))
+    plot = app.page.locator(".st-key-item_map .nsewdrag").first
+    plot.wait_for()
+    app.page.wait_for_timeout(500)
+    point = app.page.locator(".st-key-item_map .scatterlayer .point").nth(40).bounding_box()
+    app.page.mouse.click(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
+    app.shows("Nearest target items")
+    app.settle()
+
+    app.page.locator('.st-key-item_map .modebar-btn[data-title="Lasso Select"]').click()
+    box = plot.bounding_box()
+    corners = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.2)]
+    spots = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in corners]
+    app.page.mouse.move(*spots[0])
+    app.page.mouse.down()
+    for spot in spots[1:]:
+        app.page.mouse.move(*spot, steps=8)
+    app.page.mouse.up()
+    app.shows(re.compile(r"\d+ items in the lasso"))
+    app.settle()
+    app.shot("lasso")
+    listed = pd.read_csv(io.BytesIO(app.download("region_download")))
+    assert list(listed.columns) == ["domain", "item_id", "title", "interactions"]
+    assert len(listed) > 5
+
+
+def test_search_finds_titles(tab: Callable[..., Any], link: str) -> None:
+    app = tab()
+    app.open(path("Space", link))
+    app.page.locator(".st-key-map_search input").fill("Poltergeist")
+    app.shows(re.compile(r"\d+ items? found\."))
+    app.settle(1)
+    app.shot("search")
+
+
+def test_somebody_else_does_not_see_the_run(tab: Callable[..., Any], link: str) -> None:
+    other = tab()
+    other.open("/compare")
+    other.shows("After a fit, this page")
+    assert link.split("=")[1] not in other.page.content()
+
+
+def test_changed_settings_say_so(tab: Callable[..., Any], link: str) -> None:
+    app = tab()
+    app.open(path("Compare", link))
+    app.page.locator(".st-key-fit_rank input").fill("12")
+    app.page.keyboard.press("Tab")
+    app.shows("Rank changed: refit")
+    assert app.page.locator(".st-key-verdict").is_visible()
+
+
+def test_a_second_fit_can_be_cancelled_and_the_first_stays(
+    tab: Callable[..., Any], link: str
+) -> None:
+    app = tab()
+    app.open(path("Compare", link))
+    app.page.locator(".st-key-fit_go button").click()
+    app.page.wait_for_selector(".st-key-cancel_fit button")
+    app.page.locator(".st-key-cancel_fit button").click()
+    app.page.wait_for_selector(".st-key-job", state="detached", timeout=30_000)
+    app.shows("Fit cancelled.")
+    assert "transfer helps" in app.page.locator(".st-key-verdict").inner_text()
+    app.page.locator(".st-key-fit_go button:not([disabled])").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible(tab: Callable[..., Any], link: str, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
+    app = tab(height=2600, scheme=scheme)
+    for page in PAGES:
+        app.open(path(page, link))
+        app.page.wait_for_timeout(700)
+        found = axe.Axe().run(app.page).response["violations"]
+        bad = [
+            (page, v["id"], v["nodes"][0]["target"], v["nodes"][0].get("failureSummary"))
+            for v in found
+            if v["impact"] in ("serious", "critical")
+        ]
+        assert bad == []
+        app.shot(f"{scheme}_{page.lower()}")
+
+
+def test_a_narrow_window_is_not_broken(tab: Callable[..., Any], link: str) -> None:
+    app = tab(width=768, height=1800)
+    for page in PAGES:
+        app.open(path(page, link))
+        app.page.wait_for_timeout(700)
+        wide = app.page.evaluate(
+            "document.querySelector('[data-testid=stMain]').scrollWidth"
+            " - document.querySelector('[data-testid=stMain]').clientWidth"
+        )
+        assert wide <= 0, page
+        app.shot(f"narrow_{page.lower()}")
+
+
+def test_picture_for_the_readme(tab: Callable[..., Any], link: str) -> None:
+    app = tab(width=1400, height=900)
+    app.open(path("Compare", link))
+    app.page.wait_for_selector(".st-key-gain_dots .nsewdrag")
+    app.page.wait_for_timeout(700)
+    app.shot("readme_compare")

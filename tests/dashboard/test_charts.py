@@ -1,0 +1,149 @@
+"""Figures say what they show, keep data out of templates, and stay within their limits."""
+
+import dataclasses
+import inspect
+import json
+import re
+import sys
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from dashboard import charts, compute, jobs
+from dashboard.compute import Histogram
+from transrec_core.evidence.results import Evidence
+from transrec_core.running import Run
+from transrec_core.space import ItemMap
+
+NASTY = '<b onclick="x()">%{x} <a href="http://evil.example">&amp;'
+
+
+@pytest.fixture
+def evidence(small_run: Run) -> Evidence:
+    assert small_run.comparison is not None
+    return small_run.comparison.headline
+
+
+@pytest.fixture
+def items(fitted: jobs.Workspace) -> ItemMap:
+    assert fitted.shown is not None
+    return compute.item_map(fitted.shown)
+
+
+def every_figure(evidence: Evidence, items: ItemMap, dark: bool) -> dict[str, go.Figure]:
+    tried = pd.DataFrame({"rank": [8, 16], "lam": [0.1, 0.1], "score": [0.2, 0.3]})
+    bars = Histogram(("1", "2"), (0.5, 0.5), (0.25, 0.75))
+    return {
+        "curve": charts.k_shot_curve(evidence, dark),
+        "dots": charts.gain_dots(evidence, dark),
+        "tried": charts.tried_heatmap(tried, "score", "NDCG@10", dark),
+        "bars": charts.compare_bars(bars, "Ratings", "Rating", "Share", dark),
+        "map": charts.item_scatter(items, found=[1], chosen=0, near={2: "x"}, dark=dark),
+    }
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_chart_has_a_title_and_named_axes(
+    evidence: Evidence, items: ItemMap, dark: bool
+) -> None:
+    for name, figure in every_figure(evidence, items, dark).items():
+        assert figure.layout.title.text, name
+        assert figure.layout.xaxis.title.text, name
+        assert figure.layout.yaxis.title.text, name
+        assert figure.layout.uirevision, name
+        if name != "tried":
+            assert figure.layout.dragmode == "pan", name
+
+
+def test_data_never_stands_in_a_hover_template(items: ItemMap) -> None:
+    frame = items.frame.assign(name=NASTY)
+    figure = charts.item_scatter(
+        dataclasses.replace(items, frame=frame), found=[1], chosen=0, near={2: NASTY}
+    )
+    spec = json.loads(figure.to_json())
+    text = json.dumps([trace.get("text") for trace in spec["data"]])
+    for trace in spec["data"]:
+        assert "onclick" not in trace.get("hovertemplate", "")
+        assert "evil" not in trace.get("hovertemplate", "")
+    assert "<b onclick" not in text
+    assert "<a href" not in text
+    assert "%{x}" not in text
+    assert "&lt;b onclick" in text
+
+
+def test_selections_map_back_by_integers(items: ItemMap) -> None:
+    figure = charts.item_scatter(items)
+    for trace, domain in zip(figure.data, ("source", "target"), strict=True):
+        rows = np.asarray(trace.customdata)
+        assert np.issubdtype(rows.dtype, np.integer)
+        assert (items.frame.loc[rows, "domain"] == domain).all()
+        assert np.allclose(items.frame.loc[rows, "x"], trace.x)
+
+
+def test_the_map_has_one_scale_on_both_axes(items: ItemMap) -> None:
+    layout = charts.item_scatter(items).layout
+    assert layout.yaxis.scaleanchor == "x"
+    assert layout.xaxis.constrain == layout.yaxis.constrain == "domain"
+
+
+def test_the_same_input_gives_the_same_bytes(items: ItemMap) -> None:
+    assert charts.item_scatter(items).to_json() == charts.item_scatter(items).to_json()
+
+
+def test_large_maps_are_sampled_and_keep_what_was_found() -> None:
+    n = 30_000
+    frame = pd.DataFrame(
+        {
+            "domain": ["source"] * 25_000 + ["target"] * 5_000,
+            "item_id": [str(i) for i in range(n)],
+            "name": "x",
+            "x": 0.0,
+            "y": 0.0,
+            "interactions": 1,
+        }
+    )
+    kept = charts.sampled(frame, [3, 29_999])
+    assert len(kept) <= charts.MAX_POINTS
+    assert {3, 29_999} <= set(kept.index)
+    shares = kept["domain"].value_counts(normalize=True)
+    assert shares["source"] == pytest.approx(25 / 30, abs=0.01)
+    figure = charts.item_scatter(ItemMap(frame, (0.5, 0.2), 0.9))
+    assert {trace.type for trace in figure.data} == {"scattergl"}
+
+
+def test_the_curve_draws_every_method_once_and_the_placebo_at_the_baseline(
+    evidence: Evidence,
+) -> None:
+    figure = charts.k_shot_curve(evidence)
+    shown = [trace.name for trace in figure.data if trace.showlegend is not False]
+    assert len(shown) == len(set(shown))
+    assert {"Transfer (factor map)", "Target only", "Popular items"} <= set(shown)
+    band = next(trace for trace in figure.data if str(trace.name).startswith("Placebo"))
+    first = evidence.shots[0]
+    base = first.methods[first.best_baseline].mean
+    top, bottom = max(band.y[0], band.y[-1]), min(band.y[0], band.y[-1])
+    assert top == pytest.approx(base + first.placebo.high)
+    assert bottom == pytest.approx(base + first.placebo.low)
+
+
+def test_lower_is_better_turns_the_placebo_band(evidence: Evidence) -> None:
+    turned = dataclasses.replace(evidence, higher_is_better=False)
+    figure = charts.k_shot_curve(turned)
+    band = next(trace for trace in figure.data if str(trace.name).startswith("Placebo"))
+    first = evidence.shots[0]
+    base = first.methods[first.best_baseline].mean
+    assert max(band.y[0], band.y[-1]) == pytest.approx(base - first.placebo.low)
+    assert "lower is better" in figure.layout.yaxis.title.text
+
+
+def test_the_same_methods_look_different_in_more_than_colour(evidence: Evidence) -> None:
+    lines = [t for t in charts.k_shot_curve(evidence).data if t.mode == "lines+markers"]
+    assert len({(t.line.dash, t.marker.symbol) for t in lines}) == len(lines)
+
+
+def test_charts_know_nothing_of_streamlit() -> None:
+    assert not re.search(r"^(import|from) streamlit", inspect.getsource(charts), re.M)
+    assert "streamlit" not in vars(charts)
+    assert sys.modules["dashboard.charts"] is charts

@@ -1,0 +1,153 @@
+"""What the pages ask the core for, on the sample."""
+
+import io
+import json
+
+import pandas as pd
+import pytest
+
+from dashboard import compute, jobs
+from transrec_core.settings import Settings
+
+
+def shown(space: jobs.Workspace) -> jobs.Result:
+    assert space.shown is not None
+    return space.shown
+
+
+def test_the_sample_loads_with_titles_and_passes_its_checks(loaded: jobs.Workspace) -> None:
+    assert compute.both_usable(loaded)
+    assert len(compute.pair(loaded).shared) == 900
+    assert loaded.items_of("source") is not None
+    assert loaded.items_of("target") is not None
+    found = compute.checks(loaded)
+    assert found
+    assert not [check for check in found if check.status == "fail"]
+
+
+def test_a_refused_file_leaves_the_earlier_one(loaded: jobs.Workspace) -> None:
+    before = loaded.source
+    assert not compute.load_side(loaded, "source", b"\x89PNG\r\n\x1a\n" + b"\0" * 64, "cat.csv")
+    assert loaded.source is before
+    assert loaded.refused["source"].message
+    assert compute.load_side(loaded, "source", b"user,item\na,x\nb,y\n", "clicks.csv")
+    assert "source" not in loaded.refused
+
+
+def test_a_new_mapping_reads_the_columns_another_way(loaded: jobs.Workspace) -> None:
+    before = loaded.inputs
+    mapping = {"user": "item_id", "item": "user_id", "rating": "rating", "time": None}
+    compute.remap(loaded, "source", mapping, "last")
+    assert loaded.source is not None
+    assert loaded.source.mapping == mapping
+    assert loaded.inputs != before
+    assert len(compute.pair(loaded).shared) == 0
+    assert [c for c in compute.checks(loaded) if c.status == "fail"]
+
+
+def test_histograms_are_shares(loaded: jobs.Workspace) -> None:
+    for histogram in (compute.rating_histogram(loaded), compute.activity_histogram(loaded)):
+        assert histogram is not None
+        assert sum(histogram.source) == pytest.approx(1)
+        assert sum(histogram.target) == pytest.approx(1)
+        assert len(histogram.labels) == len(histogram.source)
+
+
+def test_stale_names_what_changed(fitted: jobs.Workspace) -> None:
+    same = shown(fitted).run.settings
+    assert compute.stale(fitted, same) == []
+    assert compute.stale(fitted, Settings(rank=9, lam=0.05)) == ["rank"]
+    mapping = {"user": "user_id", "item": "item_id", "rating": None, "time": None}
+    compute.remap(fitted, "target", mapping, "last")
+    assert compute.stale(fitted, same) == ["the data"]
+
+
+def test_memory_of_a_workspace_is_bounded(loaded: jobs.Workspace) -> None:
+    for number in range(compute.KEPT + 10):
+        compute.remember(loaded, number, lambda: number)  # noqa: B023
+    assert len(loaded.derived) == compute.KEPT
+    assert compute.remember(loaded, compute.KEPT + 9, lambda: -1) == compute.KEPT + 9
+
+
+def test_lists_side_by_side_compare_places_with_target_only(fitted: jobs.Workspace) -> None:
+    result = shown(fitted)
+    user = str(result.run.pair.shared[0])
+    lists = compute.user_lists(result, user, 10, ("factor_map", "target_only", "popularity"))
+    reference = lists.frames["target_only"].set_index("item_id")["rank"]
+    assert (lists.frames["target_only"]["change"] == 0).all()
+    for row in lists.frames["factor_map"].itertuples():
+        if row.item_id in reference.index:
+            assert row.change == reference[row.item_id] - row.rank
+        else:
+            assert pd.isna(row.change)
+
+
+def test_every_name_on_the_map_is_a_title(fitted: jobs.Workspace) -> None:
+    result = shown(fitted)
+    frame = compute.item_map(result).frame
+    assert not frame["name"].str.match(r"^[fb]\d+$").any()
+    some = frame.iloc[7]
+    assert compute.row_of(frame, some["domain"], some["item_id"]) == 7
+    found = compute.matches(frame, some["name"].upper())
+    assert 7 in found.index
+    assert compute.matches(frame, "  ").empty
+    # A search is for the letters as they stand, not a pattern.
+    assert compute.matches(frame, ".*").empty
+
+
+def test_genres_of_a_region_are_set_beside_the_catalogue(fitted: jobs.Workspace) -> None:
+    result = shown(fitted)
+    items = result.run.target_items
+    assert items is not None
+    gothic = items.index[items["genres"].str.contains("Gothic")].tolist()
+    table = compute.over_represented(result, "target", gothic)
+    assert table.loc[0, "Genre"] == "Gothic"
+    assert table.loc[0, "Chosen"] == pytest.approx(100)
+    assert table["Times"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "json"])
+def test_exported_lists_rank_unseen_items_from_one(fitted: jobs.Workspace, kind: str) -> None:
+    result = shown(fitted)
+    chosen = [str(u) for u in result.run.pair.shared[:5]]
+    content = compute.lists_file(result, chosen, 7, "auto", kind)  # type: ignore[arg-type]
+    reader = {"csv": pd.read_csv, "parquet": pd.read_parquet, "json": pd.read_json}[kind]
+    frame = reader(io.BytesIO(content))
+    assert list(frame.columns) == ["user_id", "item_id", "rank", "score", "method", "title"]
+    assert frame["user_id"].unique().tolist() == chosen
+    assert (frame.groupby("user_id")["rank"].apply(list).map(lambda r: r == [*range(1, 8)])).all()
+    for user in chosen:
+        had = set(compute.history(result, "target", user)["item_id"])
+        assert not had & set(frame.loc[frame["user_id"] == user, "item_id"])
+
+
+def test_configuration_repeats_the_run(fitted: jobs.Workspace) -> None:
+    result = shown(fitted)
+    content = json.loads(compute.configuration(result))
+    assert content["settings"]["rank"] == 8
+    assert content["settings"]["seed"] == 0
+    assert content["data"]["source"]["sha256"] == result.run.data["source"]["sha256"]
+    compare, recommend = compute.commands(result)
+    assert compare.startswith("transrec compare films.csv books.csv")
+    assert recommend.startswith("transrec recommend films.csv books.csv")
+    for command in (compare, recommend):
+        assert "--rank 8 --lam 0.05" in command
+        assert "--seed 0" in command
+
+
+def test_file_names_are_quoted_in_commands(loaded: jobs.Workspace, small_run: object) -> None:
+    result = loaded.install(small_run, "", ("a b; rm.csv", "-x.csv"), "1")  # type: ignore[arg-type]
+    _, recommend = compute.commands(result)
+    assert "'a b; rm.csv' ./-x.csv" in recommend
+
+
+def test_the_bundle_holds_the_evidence(fitted: jobs.Workspace) -> None:
+    bundle = compute.bundle(shown(fitted))
+    assert set(json.loads(bundle["evidence.json"])["verdict"]) == {"0", "2"}
+    assert b"<html" in bundle["report.html"]
+    assert bundle["per_user.csv"].startswith(b"user_id,")
+
+
+def test_ids_are_read_one_a_line() -> None:
+    assert compute.parse_ids(" a \n\nb\r\na\n") == ["a", "b"]
+    assert compute.decode_ids(b"\xef\xbb\xbfa\n") == "a\n"

@@ -1,0 +1,47 @@
+"""Ports, configuration, and the error that a page may show."""
+
+import socket
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from dashboard import launch
+from transrec_core.errors import BadSettingError
+
+
+@pytest.fixture
+def config() -> dict[str, dict[str, object]]:
+    path = Path(launch.__file__).parent / ".streamlit" / "config.toml"
+    return tomllib.loads(path.read_text())
+
+
+def test_a_taken_port_is_refused_and_a_free_one_found() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(BadSettingError, match=str(port)):
+            launch.choose_port("127.0.0.1", port)
+    assert launch.choose_port("127.0.0.1", port) == port
+
+
+def test_without_a_port_the_next_free_one_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "port_is_free", lambda host, port: port >= 8504)
+    assert launch.choose_port("127.0.0.1", None) == 8504
+    monkeypatch.setattr(launch, "port_is_free", lambda host, port: False)
+    with pytest.raises(BadSettingError):
+        launch.choose_port("127.0.0.1", None)
+
+
+def test_the_server_is_closed_to_the_outside(config: dict[str, dict[str, object]]) -> None:
+    server, client = config["server"], config["client"]
+    assert server["address"] == "127.0.0.1"
+    assert server["enableXsrfProtection"] is True
+    assert server["enableCORS"] is True
+    assert server["enableStaticServing"] is False
+    assert server["fileWatcherType"] == "none"
+    assert config["browser"]["gatherUsageStats"] is False
+    assert client["disableDataExport"] is True
+    assert client["showErrorDetails"] == "none"
+    assert client["toolbarMode"] == "minimal"

@@ -1,0 +1,333 @@
+"""Every page in every state: empty, loading, success, stale, error, partial, lost link."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+import stand_ins
+from streamlit.testing.v1 import AppTest
+
+from dashboard import compute, jobs
+from transrec_core.running import Run
+from transrec_core.settings import Settings
+
+PAGES = ("data", "compare", "space", "user", "export")
+RESULTS = PAGES[1:]
+OpenApp = Callable[..., AppTest]
+
+
+def text(app: AppTest) -> str:
+    """Everything that the page says, without escapes."""
+    kinds = ("title", "header", "subheader", "markdown", "caption", "error", "warning", "badge")
+    said: list[str] = []
+    for kind in kinds:
+        for element in app.get(kind):
+            said += [str(element.value), str(getattr(element.proto, "title", ""))]
+    return " ".join(said).replace("\\", "").replace("\u2060", "")
+
+
+def charts(app: AppTest) -> int:
+    return len(app.get("plotly_chart"))
+
+
+@pytest.mark.parametrize("page", RESULTS)
+def test_an_empty_page_says_what_it_answers_and_where_to_begin(
+    open_app: OpenApp, page: str
+) -> None:
+    app = open_app(page=page)
+    assert "After a fit, this page" in text(app)
+    assert app.button(key=f"empty_go_{page}").label == "Load data"
+    assert app.button(key="fit_go").disabled
+
+
+def test_the_first_page_offers_files_and_the_sample(open_app: OpenApp) -> None:
+    app = open_app()
+    assert len(app.get("file_uploader")) == 3
+    assert not app.query_params
+    app.button(key="try_sample").click().run()
+    assert not app.exception
+    assert app.query_params["run"]
+    assert "900 users are in both domains" in text(app)
+    assert charts(app) == 2
+    assert not app.button(key="fit_go").disabled
+    assert not app.button(key="continue_fit").disabled
+
+
+def test_one_file_alone_says_what_is_missing(open_app: OpenApp) -> None:
+    app = open_app()
+    app.get("file_uploader")[0].upload("clicks.csv", b"user,item\na,x\nb,y\n")
+    app.run()
+    assert not app.exception
+    assert "clicks.csv" in text(app)
+    assert "Load target ratings first." in text(app)
+    assert app.button(key="fit_go").disabled
+
+
+def test_a_wrong_file_is_refused_with_a_way_out_and_the_earlier_stays(
+    open_app: OpenApp, loaded: jobs.Workspace
+) -> None:
+    app = open_app(loaded)
+    app.button(key="replace_source").click().run()
+    app.get("file_uploader")[0].upload("cat.csv", b"\x89PNG\r\n\x1a\n" + b"\0" * 64)
+    app.run()
+    assert not app.exception
+    assert "cat.csv could not be read" in text(app)
+    assert "films.csv" in text(app)
+    assert not app.button(key="fit_go").disabled
+
+
+def test_columns_can_be_given_other_roles(open_app: OpenApp, loaded: jobs.Workspace) -> None:
+    app = open_app(loaded)
+    boxes = {box.key: box for box in app.selectbox if box.key and box.key.startswith("map_source")}
+    user = next(key for key in boxes if "_user_" in key)
+    item = next(key for key in boxes if "_item_" in key)
+    boxes[user].set_value("item_id")
+    boxes[item].set_value("user_id")
+    app.run()
+    assert not app.exception
+    assert loaded.source is not None
+    assert loaded.source.mapping["user"] == "item_id"
+    assert "swapped" in text(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_fit_at_work_shows_its_progress_everywhere(
+    open_app: OpenApp, loaded: jobs.Workspace, page: str
+) -> None:
+    job = loaded.start(Settings(), stand_ins.work_until_cancelled)
+    while job.step.fraction == 0:
+        time.sleep(0.02)
+    app = open_app(loaded, page)
+    assert "Fitting source factors" in app.progress[0].text
+    assert app.progress[0].value == 40
+    assert app.button(key="fit_go").disabled
+    if page != "data":
+        assert app.get("skeleton")
+    app.button(key="cancel_fit").click().run()
+    job.join(20)
+    app.run()
+    assert job.status == "cancelled"
+    assert not app.progress
+    assert "cancelled" in app.toast[0].value
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("data", "See the comparison"),
+        ("compare", "transfer"),
+        ("space", "What the factors stand for"),
+        ("user", "Popular items"),
+        ("export", "Recommendation lists"),
+    ],
+)
+def test_a_finished_run_fills_every_page(
+    open_app: OpenApp, fitted: jobs.Workspace, page: str, said: str
+) -> None:
+    app = open_app(fitted, page)
+    links = " ".join(str(link.value) for link in app.page_link)
+    assert said in text(app) + links
+    assert "run cafe0001" in text(app)
+    assert not app.get("skeleton")
+
+
+def test_results_survive_a_new_session_with_the_link(
+    open_app: OpenApp, fitted: jobs.Workspace
+) -> None:
+    for _ in range(2):
+        app = open_app(fitted, "compare")
+        assert app.query_params["run"] == fitted.id
+        assert charts(app) >= 2
+
+
+def test_two_tabs_do_not_see_each_other(open_app: OpenApp, fitted: jobs.Workspace) -> None:
+    other = open_app(page="compare")
+    assert "After a fit" in text(other)
+    assert fitted.id not in str(other.query_params)
+
+
+def test_a_dead_link_says_so(open_app: OpenApp) -> None:
+    app = AppTest.from_file(jobs.__file__.replace("jobs.py", "app.py"), default_timeout=20)
+    app.query_params["run"] = "no-such-run"
+    app.run()
+    assert not app.exception
+    assert "This link's run is no longer here" in text(app)
+    assert "run" not in app.query_params
+
+
+def test_every_number_of_shots_and_both_kinds_can_be_looked_at(
+    open_app: OpenApp, fitted: jobs.Workspace
+) -> None:
+    app = open_app(fitted, "compare")
+    assert fitted.shown is not None
+    parts = compute.evidences(fitted.shown)
+    assert set(parts) == {"ranking", "ratings"}
+    assert app.metric[0].label == "Gain in NDCG@10"
+    first = app.metric[0].value
+    app.get("segmented_control")[-1]
+    app.session_state["compare_shots"] = 2
+    app.run()
+    assert app.metric[0].value != first
+    app.session_state["compare_kind"] = "ratings"
+    app.run()
+    assert not app.exception
+    assert app.metric[0].label == "Gain in RMSE"
+
+
+def test_changed_settings_are_named_on_every_page(
+    open_app: OpenApp, fitted: jobs.Workspace
+) -> None:
+    app = open_app(fitted, "compare")
+    assert "refit" not in text(app)
+    app.number_input(key="fit_rank").set_value(12).run()
+    assert "Rank changed: refit" in text(app)
+    assert charts(app) >= 2
+    app.switch_page("views/user.py").run()
+    assert "Rank changed: refit" in text(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_failed_fit_is_told_and_earlier_results_stay(
+    open_app: OpenApp, fitted: jobs.Workspace, page: str
+) -> None:
+    fitted.start(Settings(rank=900), stand_ins.refuse).join(30)
+    app = open_app(fitted, page)
+    assert "Rank 900 is too large." in text(app)
+    assert "Choose at most 20." in text(app)
+    assert "run cafe0001" in text(app)
+
+
+def test_an_unforeseen_error_shows_its_id_only(open_app: OpenApp, loaded: jobs.Workspace) -> None:
+    job = loaded.start(Settings(), stand_ins.break_down)
+    job.join(30)
+    assert job.failure is not None
+    app = open_app(loaded)
+    assert job.failure.reference in text(app)
+    assert "secret" not in text(app)
+
+
+def test_without_a_comparison_the_page_says_why(
+    open_app: OpenApp, loaded: jobs.Workspace, small_run: Run
+) -> None:
+    without = dataclasses.replace(
+        small_run, comparison=None, chosen=None, no_comparison="Only 3 users could be tested."
+    )
+    loaded.install(without, loaded.inputs, ("a", "b"), "cafe0002")
+    compare = open_app(loaded, "compare")
+    assert "Only 3 users could be tested." in text(compare)
+    assert "No comparison can be made" in text(compare)
+    for page in ("space", "user", "export", "data"):
+        open_app(loaded, page)
+
+
+def test_without_a_common_space_the_page_says_why(
+    open_app: OpenApp, loaded: jobs.Workspace, small_run: Run
+) -> None:
+    fit = dataclasses.replace(small_run.fit, prior=None)
+    loaded.install(dataclasses.replace(small_run, fit=fit), loaded.inputs, ("a", "b"), "cafe0003")
+    assert "No common space" in text(open_app(loaded, "space"))
+    open_app(loaded, "user")
+
+
+def test_no_overlap_is_said_before_and_after_a_fit(
+    open_app: OpenApp, workspace: jobs.Workspace
+) -> None:
+    rows = "\n".join(f"{{0}}{i},i{i % 7},{i % 5 + 1}" for i in range(60))
+    for side, letter in (("source", "a"), ("target", "b")):
+        content = "user,item,rating\n" + rows.replace("{0}", letter)
+        compute.load_side(workspace, side, content.encode(), f"{side}.csv")  # type: ignore[arg-type]
+    app = open_app(workspace)
+    assert "No user is in both domains" in text(app)
+    app.button(key="fit_go").click().run()
+    assert workspace.job is not None
+    workspace.job.join(60)
+    for page in PAGES:
+        assert "share no user ids" in text(open_app(workspace, page))
+
+
+def test_search_and_inspect_on_the_map(open_app: OpenApp, fitted: jobs.Workspace) -> None:
+    assert fitted.shown is not None
+    frame = compute.item_map(fitted.shown).frame
+    app = open_app(fitted, "space")
+    app.text_input(key="map_search").set_value("the").run()
+    assert not app.exception
+    found = len(compute.matches(frame, "the"))
+    assert f"{found} items found." in text(app)
+    app.selectbox(key=f"inspect_{fitted.shown.id}").set_value(5).run()
+    assert not app.exception
+    assert "Nearest target items" in text(app)
+    app.text_input(key="map_search").set_value("zzzz").run()
+    assert "No item holds" in text(app)
+
+
+def test_pick_somebody_cold_or_at_random(open_app: OpenApp, fitted: jobs.Workspace) -> None:
+    assert fitted.shown is not None
+    app = open_app(fitted, "user")
+    app.button(key="user_cold").click().run()
+    assert not app.exception
+    user = app.selectbox(key=f"user_{fitted.shown.id}").value
+    assert user in compute.cold_users(fitted.shown)
+    assert "No target interactions." in text(app)
+    assert "Fell back to popular items" in text(app)
+    app.button(key="user_random").click().run()
+    assert not app.exception
+
+
+def test_chosen_users_are_counted_and_strangers_named(
+    open_app: OpenApp, fitted: jobs.Workspace
+) -> None:
+    assert fitted.shown is not None
+    someone = compute.users(fitted.shown)[0]
+    app = open_app(fitted, "export")
+    app.session_state["export_who"] = "Chosen users"
+    app.run()
+    assert "Paste or upload at least one user id." in text(app)
+    app.text_area(key="export_ids").set_value(f"{someone}\nnobody\n").run()
+    assert not app.exception
+    assert "2 users, up to 20 rows." in text(app)
+    assert "1 id in neither file" in text(app)
+
+
+def test_earlier_runs_can_be_restored(
+    open_app: OpenApp, fitted: jobs.Workspace, small_run: Run
+) -> None:
+    fitted.install(small_run, fitted.inputs, ("a", "b"), "cafe0009")
+    app = open_app(fitted, "compare")
+    assert "run cafe0009" in text(app)
+    app.button(key="restore_cafe0001").click().run()
+    assert "run cafe0001" in text(app)
+
+
+def test_starting_afresh_leaves_the_link_alive(open_app: OpenApp, fitted: jobs.Workspace) -> None:
+    app = open_app(fitted)
+    app.button(key="start_afresh").click().run()
+    assert not app.exception
+    assert "run" not in app.query_params
+    assert jobs.REGISTER.find(fitted.id) is fitted
+
+
+def test_every_widget_has_a_key(open_app: OpenApp, fitted: jobs.Workspace) -> None:
+    kinds = (
+        "button", "selectbox", "number_input", "text_input", "text_area", "segmented_control",
+        "file_uploader", "download_button",
+    )  # fmt: skip
+    for page in PAGES:
+        app = open_app(fitted, page)
+        for kind in kinds:
+            for widget in app.get(kind):
+                # Streamlit writes a given key into the id; without one it ends with "None".
+                assert not SimpleNamespace(id=widget.proto.id).id.endswith("-None"), (page, widget)
+
+
+def test_a_file_in_one_dropzone_does_not_empty_another(open_app: OpenApp) -> None:
+    app = open_app()
+    source, target, _ = app.get("file_uploader")
+    source.upload("one.csv", b"user,item\na,x\nb,y\n")
+    target.upload("two.csv", b"user,item\na,p\nb,q\n")
+    app.run()
+    app.run()
+    assert not app.exception
+    assert "one.csv" in text(app)
+    assert "two.csv" in text(app)
