@@ -1,8 +1,9 @@
 """Both domains' items in one space: map, neighbours, and what each factor stands for.
 
-Source items are moved into the target's space by the linear part of the factor map, the place of
-the taste that each stands for. Directions are compared, not lengths: all points lie on the unit
-sphere before they are projected.
+An item lies at its predicted scores over the target's users, each less the average user's, in the
+few coordinates that these have; source items are first moved into the target's space by the linear
+part of the factor map. What everybody likes cancels out, and the cosine of two items is the
+correlation of what users are expected to think of them, whichever domain they are from.
 """
 
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class FactorCard:
     factor
         From 1, by falling share.
     share
-        Its share of the squared size of the target's predictions.
+        Its share of the differences between users in the target's predictions.
     source_items, target_items
         Ids that stand for it, strongest first.
     """
@@ -63,7 +64,7 @@ class FactorCard:
 
 def item_map(fit: TransferFit) -> ItemMap:
     """Project the items of both domains on the two axes of largest variance (PCA)."""
-    source, target = _items(fit)
+    source, target, _ = _places(fit)
     points = np.vstack([target, source])
     projection = principal_axes(points)
     plane = projection(points)
@@ -101,7 +102,7 @@ def neighbours(fit: TransferFit, domain: str, item: str, n: int = 10) -> pd.Data
             f"There is no item {item!r} in the domain {domain!r}.",
             "Choose an item of the source or the target.",
         )
-    source, target = _items(fit)
+    source, target, _ = _places(fit)
     places = {"target": target, "source": source}
     here = places[domain][sides[domain].items.get_loc(item)]
     frames = []
@@ -118,31 +119,35 @@ def neighbours(fit: TransferFit, domain: str, item: str, n: int = 10) -> pd.Data
 
 
 def factor_cards(fit: TransferFit, n: int = 6, top: int = 6) -> tuple[FactorCard, ...]:
-    """The n directions that carry most of the predictions, with the items that stand for them.
+    """The n directions in which users differ most, with the items that stand for them.
 
     Items are ranked by their cosine with the direction, so that popular items do not lead every
     card; only items with at least the median number of interactions are named.
     """
-    turn = canonical(fit.target.user_factors, fit.target.item_factors)
-    # Unit directions in factor space: item coordinates are scaled by them in the same way.
-    directions = turn.rotation / np.maximum(np.linalg.norm(turn.rotation, axis=0), 1e-12)
-    source, target = _items(fit)
+    source, target, shares = _places(fit)
     cards = []
-    for factor in range(min(n, directions.shape[1])):
+    for factor in range(min(n, len(shares))):
         lists = []
         for points, domain in ((source, fit.pair.source), (target, fit.pair.target)):
             counts = np.bincount(domain.matrix.indices, minlength=len(domain.items))
-            strength = points @ directions[:, factor]
+            strength = points[:, factor].copy()
             strength[counts < np.median(counts)] = -np.inf
             best = np.argsort(-strength, kind="stable")[: min(top, len(strength))]
             lists.append(tuple(str(domain.items[i]) for i in best if np.isfinite(strength[i])))
-        cards.append(FactorCard(factor + 1, float(turn.shares[factor]), lists[0], lists[1]))
+        cards.append(FactorCard(factor + 1, float(shares[factor]), lists[0], lists[1]))
     return tuple(cards)
 
 
-def _items(fit: TransferFit) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """Unit directions of source and target items in the target's space."""
+def _places(
+    fit: TransferFit,
+) -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]":
+    """Unit places of source and target items, and each coordinate's share."""
     assert fit.prior is not None, "no shared users: there is no common space"
-    return unit_rows(fit.prior.map_items(fit.source.item_factors)), unit_rows(
-        fit.target.item_factors
+    users = fit.target.user_factors.astype(np.float64)
+    turn = canonical(users - users.mean(axis=0), fit.target.item_factors)
+    source = fit.prior.map_items(fit.source.item_factors)
+    return (
+        unit_rows(source @ turn.rotation),
+        unit_rows(fit.target.item_factors @ turn.rotation),
+        turn.shares,
     )

@@ -220,9 +220,10 @@ def test_factor_cards_name_items_of_one_taste_in_both_domains(done):
     cards = tr.factor_cards(done.fit, n=2, top=4)
     assert [card.factor for card in cards] == [1, 2]
     assert cards[0].share >= cards[1].share > 0
-    # Two tastes: the second direction tells them apart, and it does so in both domains.
-    second = cards[1]
-    assert len(set(parity(pd.Series(second.source_items + second.target_items)))) == 1
+    # Two tastes: one direction tells all users apart, and it does so in both domains.
+    first = cards[0]
+    assert first.share > 0.8
+    assert len(set(parity(pd.Series(first.source_items + first.target_items)))) == 1
 
 
 def test_settings_name_what_is_out_of_range():
@@ -252,3 +253,14 @@ def test_the_public_names_exist():
         assert getattr(tr, name) is not None
     with pytest.raises(AttributeError, match="nonsense"):
         tr.nonsense  # noqa: B018
+
+
+def test_a_cosine_is_the_correlation_of_predicted_scores(done):
+    near = tr.neighbours(done.fit, "target", "i004", n=39)
+    target = near[near["domain"] == "target"]
+    fit = done.fit.target
+    scores = fit.user_factors.astype(float) @ fit.item_factors.astype(float).T
+    ids = list(done.pair.target.items)
+    for item, cosine in zip(target["item_id"], target["cosine"], strict=True):
+        truth = np.corrcoef(scores[:, ids.index("i004")], scores[:, ids.index(item)])[0, 1]
+        assert cosine == pytest.approx(truth, abs=1e-4)
