@@ -112,7 +112,8 @@ def value(x: float) -> str:
 
 def signed(x: float) -> str:
     """A gain, three decimals with its sign and a true minus."""
-    return f"{x:+.3f}".replace("-", "\N{MINUS SIGN}")
+    text = f"{x:+.3f}".replace("-", "\N{MINUS SIGN}")
+    return "0.000" if text[1:] == "0.000" else text
 
 
 def interval(low: float, high: float) -> str:

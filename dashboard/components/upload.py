@@ -88,7 +88,7 @@ def _file(space: Workspace, side: Side, loaded: Loaded) -> None:
     _mapping(space, side, loaded)
     if loaded.failure is not None:
         states.failure(loaded.failure, f"{side}_mapping")
-    with st.expander("First 20 rows", expanded=loaded.ratings is None, key=f"preview_{side}"):
+    with st.expander("First 20 rows", expanded=space.shown is None, key=f"preview_{side}"):
         st.dataframe(
             compute.preview(loaded),
             hide_index=True,
@@ -102,7 +102,7 @@ def _mapping(space: Workspace, side: Side, loaded: Loaded) -> None:
     options = [ABSENT, *loaded.table.report.columns]
     stamp = loaded.table.sha256[:12]
     keys = {role: f"map_{side}_{role}_{stamp}" for role in ROLES}
-    columns = st.columns(4)
+    columns = st.columns([1, 1, 1, 1.25])
     for column, role in zip(columns, ROLES, strict=True):
         now = loaded.mapping.get(role) or ABSENT
         state.initial(keys[role], now if now in options else ABSENT)

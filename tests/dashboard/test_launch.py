@@ -1,10 +1,12 @@
 """Ports, configuration, and the error that a page may show."""
 
+import re
 import socket
 import tomllib
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from dashboard import launch
 from transrec_core.errors import BadSettingError
@@ -45,3 +47,22 @@ def test_the_server_is_closed_to_the_outside(config: dict[str, dict[str, object]
     assert client["disableDataExport"] is True
     assert client["showErrorDetails"] == "none"
     assert client["toolbarMode"] == "minimal"
+
+
+def test_an_unforeseen_error_shows_an_id_and_logs_the_rest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def script() -> None:
+        from dashboard import launch
+
+        launch.show_error(ValueError("user 7 of /home/ada/secret.csv"))
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    shown = app.error[0].value
+    assert "secret" not in shown
+    reference = re.search(r"`([0-9a-f]{8})`", shown)
+    assert reference
+    logged = capsys.readouterr().err
+    assert reference[1] in logged
+    assert "secret.csv" in logged

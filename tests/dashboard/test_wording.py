@@ -63,6 +63,7 @@ def test_download_names_are_slugs(name: str, safe: str) -> None:
 def test_numbers_have_sensible_digits() -> None:
     assert wording.signed(0.0951) == "+0.095"
     assert wording.signed(-0.0951) == "−0.095"
+    assert wording.signed(-0.0001) == wording.signed(0.0) == "0.000"
     assert wording.interval(-0.01, 0.2) == "−0.010 to +0.200"
     assert wording.share(0.004) == "under 1 %"
     assert wording.share(0.0) == "0 %"

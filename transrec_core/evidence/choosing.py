@@ -24,12 +24,12 @@ from transrec_core.settings import Settings
 from transrec_core.transfer.fitting import FitSpec, TransferFit, fit_transfer, spec_of
 from transrec_core.transfer.fold_in import mean_prior
 
-RANKS = (8, 16, 32, 64, 128)
+RANKS = (8, 16, 32, 64)
 LAMBDAS = {
     "implicit": (0.0006, 0.002, 0.006, 0.02, 0.06, 0.2),
     "ratings": (0.006, 0.02, 0.06, 0.2, 0.6),
 }
-DEFAULT_RANK = 64
+DEFAULT_RANK = 32
 DEFAULT_LAM = {"implicit": 0.006, "ratings": 0.06}
 MAX_CANDIDATES = 9
 STRENGTHS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -169,7 +169,6 @@ def choose(
     tried: list[dict[str, Any]] = []
     transfer: Candidate | None = None
     alone: Candidate | None = None
-    fit: TransferFit | None = None
     while (
         candidate := search.next(transfer.spec if transfer else None, alone.spec if alone else None)
     ) is not None:
@@ -182,12 +181,12 @@ def choose(
             settings.seed,
         )
         part = meter.part(search.share_before, search.share_after)
+        # Each from the same cold start, so that a result does not depend on the order tried.
         fit = fit_transfer(
             pair,
             spec,
             target_matrix=matrix,
             map_users=others,
-            start=fit,
             on_fit=part.fits(f"Choosing parameters for {kind.name}"),
         )
         average = mean_prior(fit.target, np.diff(matrix.indptr), len(validation.positions))
