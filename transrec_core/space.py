@@ -1,9 +1,10 @@
 """Both domains' items in one space: map, neighbours, and what each factor stands for.
 
-An item lies at its predicted scores over the target's users, each less the average user's, in the
-few coordinates that these have; source items are first moved into the target's space by the linear
-part of the factor map. What everybody likes cancels out, and the cosine of two items is the
-correlation of what users are expected to think of them, whichever domain they are from.
+An item lies at its predicted scores over the target's users, in the few coordinates that these have.
+Users count alike (their factors have length 1, so that busy users do not set the axes) and the
+average user is taken off, so that what everybody likes cancels out: the cosine of two items is the
+correlation of what users are expected to think of them. Source items are first moved into the
+target's space by the linear part of the factor map.
 """
 
 from dataclasses import dataclass
@@ -63,9 +64,13 @@ class FactorCard:
 
 
 def item_map(fit: TransferFit) -> ItemMap:
-    """Project the items of both domains on the two axes of largest variance (PCA)."""
+    """Project the items of both domains on the two axes of largest variance (PCA).
+
+    Each domain is centred on its own mean first: the axes show tastes, not which catalogue an item
+    is from.
+    """
     source, target, _ = _places(fit)
-    points = np.vstack([target, source])
+    points = np.vstack([target - target.mean(axis=0), source - source.mean(axis=0)])
     projection = principal_axes(points)
     plane = projection(points)
     counts = [
@@ -143,7 +148,8 @@ def _places(
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]":
     """Unit places of source and target items, and each coordinate's share."""
     assert fit.prior is not None, "no shared users: there is no common space"
-    users = fit.target.user_factors.astype(np.float64)
+    users = unit_rows(fit.target.user_factors)
+    users = users[np.linalg.norm(users, axis=1) > 0]
     turn = canonical(users - users.mean(axis=0), fit.target.item_factors)
     source = fit.prior.map_items(fit.source.item_factors)
     return (

@@ -194,11 +194,11 @@ def choices(result: Result, kind: str, dark: bool) -> None:
         f"source says about a user: **{strengths}** known target interactions."
     )
     tried = compute.tried_table(result, kind)
-    if tried.empty:
-        st.caption("Rank and λ were given, so nothing was tried out.")
+    if len(tried) == 0 or len(compute.transfer_only(tried)) < 2:
+        st.caption("Rank and λ were given, so only τ was to be settled.")
         return
     score = compute.score_column(tried)
-    if score and {"rank", "lam"} <= set(tried.columns) and len(tried) > 1:
+    if score:
         grid = st.grid(2, min_column_width=440, gap="medium")
         with grid.cell():
             chart.show(

@@ -225,7 +225,7 @@ def cards(result: Result) -> None:
                 border=True, key=f"factor_{card.factor}", height="stretch", gap="xsmall"
             ):
                 st.markdown(
-                    f"**Factor {card.factor}** · {wording.share(card.share)} of the predictions"
+                    f"**Factor {card.factor}** · {wording.share(card.share)} of users' differences"
                 )
                 for domain, ids in (("source", card.source_items), ("target", card.target_items)):
                     colour = "blue" if domain == "source" else "orange"

@@ -137,6 +137,10 @@ class Tab:
 
     def shot(self, name: str) -> None:
         SHOTS.mkdir(parents=True, exist_ok=True)
+        # The browser loads each kind of widget when it first shows one.
+        loading = "[data-testid=stSkeleton], .stSkeleton"
+        self.page.wait_for_function(f"!document.querySelector('{loading}')", timeout=20_000)
+        self.page.wait_for_timeout(300)
         self.page.screenshot(path=str(SHOTS / f"{name}.png"))
 
 

@@ -175,7 +175,7 @@ def test_progress_covers_the_whole_run_and_can_stop_it(pair):
     fractions = [p.fraction for p in seen]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
-    assert {"Choosing parameters for ranking", "Fitting all data"} <= {p.stage for p in seen}
+    assert {"Choosing parameters for lists", "Fitting all data"} <= {p.stage for p in seen}
 
     def stop(progress: tr.Progress) -> None:
         if progress.fraction > 0.3:
@@ -259,7 +259,9 @@ def test_a_cosine_is_the_correlation_of_predicted_scores(done):
     near = tr.neighbours(done.fit, "target", "i004", n=39)
     target = near[near["domain"] == "target"]
     fit = done.fit.target
-    scores = fit.user_factors.astype(float) @ fit.item_factors.astype(float).T
+    users = fit.user_factors.astype(float)
+    users = users / np.linalg.norm(users, axis=1, keepdims=True)
+    scores = users @ fit.item_factors.astype(float).T
     ids = list(done.pair.target.items)
     for item, cosine in zip(target["item_id"], target["cosine"], strict=True):
         truth = np.corrcoef(scores[:, ids.index("i004")], scores[:, ids.index(item)])[0, 1]

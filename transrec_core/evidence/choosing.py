@@ -187,7 +187,7 @@ def choose(
             spec,
             target_matrix=matrix,
             map_users=others,
-            on_fit=part.fits(f"Choosing parameters for {kind.name}"),
+            on_fit=part.fits(f"Choosing parameters for {kind.words}"),
         )
         average = mean_prior(fit.target, np.diff(matrix.indptr), len(validation.positions))
         found = _candidate(

@@ -95,7 +95,7 @@ def tell(
         target_matrix=matrix,
         map_users=others,
         source=choice.source,
-        on_fit=meter.part(0, 0.4).fits(f"Measuring {kind.name} on test users"),
+        on_fit=meter.part(0, 0.4).fits(f"Measuring {kind.words} on test users"),
     )
     only_model = (
         fit.target
@@ -115,7 +115,7 @@ def tell(
     placebos = []
     for shuffle in range(SHUFFLES):
         share = 0.4 + 0.5 * shuffle / SHUFFLES
-        meter.report(share, f"Shuffling the source as a placebo for {kind.name}")
+        meter.report(share, f"Shuffling the source as a placebo for {kind.words}")
         placebos.append(_placebo(kind, settings, fit, others, test, strength, shuffle))
 
     shots_found = []
@@ -148,7 +148,7 @@ def tell(
                 verdict(gain, placebo),
             )
         )
-    meter.report(1, f"Measured {kind.name}")
+    meter.report(1, f"Measured {kind.words}")
     ids = pair.shared[test.positions]
     return Evidence(
         kind.metric, kind.sign > 0, tuple(shots_found), _per_user(kind, ids, test, values)

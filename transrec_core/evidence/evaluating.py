@@ -33,6 +33,8 @@ class Kind:
     ----------
     name
         ``ranking`` or ``ratings``.
+    words
+        What to call it in a sentence.
     feedback
         The objective behind it.
     metric
@@ -44,6 +46,7 @@ class Kind:
     """
 
     name: str
+    words: str
     feedback: str
     metric: str
     sign: int
@@ -54,8 +57,8 @@ def kinds_of(pair: DomainPair, settings: Settings) -> tuple[Kind, ...]:
     """Which evidence the settings ask for and the data can give."""
     explicit = pair.target.explicit
     simple = ("popularity", "item_mean", "biases") if explicit else ("popularity",)
-    ranking = Kind("ranking", "implicit", f"ndcg@{settings.top}", 1, simple)
-    ratings = Kind("ratings", "ratings", "rmse", -1, ("item_mean", "biases"))
+    ranking = Kind("ranking", "lists", "implicit", f"ndcg@{settings.top}", 1, simple)
+    ratings = Kind("ratings", "predicted ratings", "ratings", "rmse", -1, ("item_mean", "biases"))
     if settings.feedback == "ratings":
         return (ratings,)
     return (ranking, ratings) if settings.feedback == "auto" and explicit else (ranking,)

@@ -37,7 +37,9 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     random = np.random.default_rng(3)
     covered = 0
     for trial in range(400):
-        found = gain_of(random.normal(0.3, 1.0, 120), trial)
+        values = random.normal(0.3, 1.0, (120, 1))
+        means = bootstrap_means(values, np.random.default_rng(trial))[:, 0]
+        found = interval(values.mean(), means)
         covered += found.low <= 0.3 <= found.high
     assert 0.91 <= covered / 400 <= 0.98
 
