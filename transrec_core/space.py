@@ -1,9 +1,9 @@
 """Both domains' items in one space: map, neighbours, and what each factor stands for.
 
-An item lies at its predicted scores over the target's users, in the few coordinates that these have.
-Users count alike (their factors have length 1, so that busy users do not set the axes) and the
-average user is taken off, so that what everybody likes cancels out: the cosine of two items is the
-correlation of what users are expected to think of them. Source items are first moved into the
+An item lies at its predicted scores over the target's users, in the few coordinates that these
+have. Users count alike (their factors have length 1, so that busy users do not set the axes) and
+the average user is taken off, so that what everybody likes cancels out: the cosine of two items is
+the correlation of what users are expected to think of them. Source items are first moved into the
 target's space by the linear part of the factor map.
 """
 

@@ -380,3 +380,26 @@ def test_negative_ratings_are_shifted_for_nmf_and_shifted_back():
     assert fit.item_factors.min() >= 0
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     assert np.abs(fit.predict(rows, matrix.indices) - shifted.data).mean() < 1.0
+
+
+@pytest.mark.parametrize("diagonal", [False, True])
+@pytest.mark.parametrize("length", [0, 1, 5, 12, 13, 127, 128, 129, 300])
+def test_every_way_to_solve_a_row_gives_the_solution(length, diagonal):
+    """Rows shorter than the rank, of a panel, of several: all equal a dense double solve."""
+    random = np.random.default_rng(length)
+    k = 12
+    V = random.normal(size=(300, k))
+    y = random.normal(size=length)
+    rhs = random.normal(size=(2, k))
+    root = random.normal(size=(k, k))
+    gram = np.zeros((k, k)) if diagonal else root @ root.T
+    columns = np.sort(random.choice(300, length, replace=False)).astype(np.int32)
+    found = solve_rows(
+        np.array([0, length, length], np.int32), columns, y, V,
+        gram=gram, ridge=np.array([0.3, 0.7]), rhs=rhs,
+    )  # fmt: skip
+    S = V[columns]
+    expected = np.linalg.solve(S.T @ S + gram + 0.3 * np.eye(k), S.T @ y + rhs[0])
+    np.testing.assert_allclose(found[0], expected, atol=1e-9)
+    empty = np.linalg.solve(gram + 0.7 * np.eye(k), rhs[1])
+    np.testing.assert_allclose(found[1], empty, atol=1e-9)
