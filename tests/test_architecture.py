@@ -24,7 +24,7 @@ TOP_LEVEL_REQUIRED = frozenset(
         "tests", "transrec_core",
     }
 )  # fmt: skip
-TOP_LEVEL_ALLOWED = TOP_LEVEL_REQUIRED | {".gitattributes", "CITATION.cff", "docs"}
+TOP_LEVEL_ALLOWED = TOP_LEVEL_REQUIRED | {".gitattributes"}
 
 # Stages of the core, and the later ones that each must not know.
 LATER_STAGES = {

@@ -1,0 +1,37 @@
+"""What the README shows works as it stands there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from transrec_core import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_python_example_runs(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert example is not None
+    names: dict[str, object] = {}
+    exec(example.group(1), names)
+    assert "0: 'helps'" in capsys.readouterr().out
+    assert list(names["lists"]["user_id"].unique()) == ["u0003"]
+    assert len(names["model"].objective) > 2
+
+
+@pytest.mark.parametrize(
+    "line", re.findall(r"^transrec (?:check|compare|recommend) .*$", README, re.M)
+)
+def test_the_commands_are_understood(line):
+    command = re.split(r"\s{3,}", line)[0]
+    options = cli._parser().parse_args(shlex.split(command)[1:])
+    assert callable(options.command)
+
+
+def test_the_picture_and_the_links_are_there():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
