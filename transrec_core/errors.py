@@ -61,8 +61,16 @@ class RankTooLargeError(TransrecError):
     """The rank is larger than the matrix can support."""
 
 
+class TooLargeError(TransrecError):
+    """The work would need more memory than it may use."""
+
+
 class BadSettingError(TransrecError):
     """A setting has a value outside its range."""
+
+
+class NoTextError(TransrecError):
+    """Too few items have text, or they have no words in common."""
 
 
 class UnknownUserError(TransrecError):

@@ -109,3 +109,131 @@ def unit_rows(points: "NDArray[np.floating]") -> "NDArray[np.float64]":
     wide = points.astype(np.float64)
     length = np.linalg.norm(wide, axis=1, keepdims=True)
     return np.asarray(wide / np.where(length > 0, length, 1.0))
+
+
+def nearest(
+    points: "NDArray[np.float64]",
+    queries: "NDArray[np.float64]",
+    n: int,
+    *,
+    chunk: int = 1024,
+) -> "tuple[NDArray[np.int64], NDArray[np.float64]]":
+    """The n points of largest cosine with each query, best first; ties go to the lower index.
+
+    Parameters
+    ----------
+    points, queries
+        Rows of length 1 (``unit_rows``): m × k and q × k.
+    n
+        How many, at most m.
+    chunk
+        Queries compared at once: chunk × m cosines are held.
+
+    Returns
+    -------
+    Positions in ``points`` and cosines, both q × n.
+    """
+    n = min(n, len(points))
+    found = np.empty((len(queries), n), np.int64)
+    cosines = np.empty((len(queries), n))
+    for first in range(0, len(queries), chunk):
+        rows = slice(first, min(first + chunk, len(queries)))
+        cosine = queries[rows] @ points.T
+        order = np.argsort(-cosine, axis=1, kind="stable")[:, :n]
+        found[rows] = order
+        cosines[rows] = np.take_along_axis(cosine, order, axis=1)
+    return found, cosines
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How far two sets of factors of the same users tell the same story.
+
+    Attributes
+    ----------
+    correlations
+        Canonical correlations, strongest first, each measured on users that the directions were
+        not fitted on; they can fall below zero.
+    disparity
+        Share of the target's variance that the best rotation and scaling of the source leaves
+        unexplained (Procrustes), 0 to 1.
+    users
+        How many users both have.
+    """
+
+    correlations: tuple[float, ...]
+    disparity: float
+    users: int
+
+
+def align(
+    source: "NDArray[np.floating]",
+    target: "NDArray[np.floating]",
+    *,
+    components: int = 8,
+    folds: int = 5,
+    ridge: float = 0.1,
+    seed: int = 0,
+) -> Alignment:
+    """Compare two users × factors matrices, row for row the same users.
+
+    Parameters
+    ----------
+    components
+        Canonical directions, cut to the smaller rank.
+    folds
+        Parts of the users; directions are fitted on the others (Hotelling 1936, cross-validated).
+    ridge
+        Added to both covariances, as a share of their mean variance, so that few users do not
+        find directions by chance.
+    seed
+        Of the folds.
+    """
+    X, Y = source.astype(np.float64), target.astype(np.float64)
+    users = len(X)
+    components = min(components, X.shape[1], Y.shape[1])
+    folds = min(folds, users // 2)
+    if folds < 2:
+        return Alignment((), 1.0, users)
+    part = np.random.default_rng(seed).permutation(users) % folds
+    sides = np.zeros((2, users, components))
+    for fold in range(folds):
+        told, asked = part != fold, part == fold
+        directions = _canonical_directions(X[told], Y[told], components, ridge)
+        for side, (points, direction) in enumerate(zip((X, Y), directions, strict=True)):
+            sides[side, asked] = (points[asked] - points[told].mean(axis=0)) @ direction
+    correlations = []
+    for component in range(components):
+        a, b = sides[0, :, component], sides[1, :, component]
+        spread = a.std() * b.std()
+        correlations.append(
+            float(np.mean((a - a.mean()) * (b - b.mean())) / spread) if spread else 0
+        )
+    return Alignment(tuple(sorted(correlations, reverse=True)), _disparity(X, Y), users)
+
+
+def _canonical_directions(
+    X: "NDArray[np.float64]", Y: "NDArray[np.float64]", components: int, ridge: float
+) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    X, Y = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    whiten = []
+    for points in (X, Y):
+        covariance = points.T @ points / len(points)
+        floor = ridge * np.trace(covariance) / len(covariance) + np.finfo(np.float64).tiny
+        values, vectors = np.linalg.eigh(covariance + floor * np.eye(len(covariance)))
+        whiten.append(vectors / np.sqrt(values))
+    left, _, right = np.linalg.svd(whiten[0].T @ (X.T @ Y / len(X)) @ whiten[1])
+    a, b = whiten[0] @ left[:, :components], whiten[1] @ right[:components].T
+    # A direction has no sign of its own; the same one in every fold, or folds would cancel out.
+    sign = np.sign(a[np.abs(a).argmax(axis=0), np.arange(components)])
+    return a * sign, b * sign
+
+
+def _disparity(X: "NDArray[np.float64]", Y: "NDArray[np.float64]") -> float:
+    """1 − (Σσ)² / (‖X‖²‖Y‖²) with σ the singular values of XᵀY (Gower & Dijksterhuis 2004)."""
+    X, Y = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    total = float((X**2).sum() * (Y**2).sum())
+    if total == 0:
+        return 1.0
+    sizes = np.linalg.svd(X.T @ Y, compute_uv=False)
+    return float(1 - sizes.sum() ** 2 / total)

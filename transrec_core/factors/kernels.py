@@ -2,10 +2,11 @@
 
 Each row r of one side is the minimiser of a quadratic in x with
 
-    A_r = Σ_{j∈S_r} v_j v_jᵀ + gram + ridge_r·I        b_r = Σ_{j∈S_r} y_rj v_j + rhs_r
+    A_r = Σ_{j∈S_r} w_rj v_j v_jᵀ + gram + ridge_r·I        b_r = Σ_{j∈S_r} w_rj y_rj v_j + rhs_r
 
-where S_r are the row's observed columns and v_j the fixed factors of the other side. What differs
-between objectives is only ``gram``, ``ridge`` and ``rhs`` (see ``objectives``).
+where S_r are the row's observed columns, w their weights (1 unless given), y what they should be,
+and v_j the fixed factors of the other side. What differs between objectives is only ``w``, ``y``,
+``gram``, ``ridge`` and ``rhs`` (see ``objectives``).
 
 Rows are independent, so they run in parallel and the result does not depend on the number of
 threads. The factors of a row's columns are gathered into panels, so that the Gram matrix is
@@ -32,6 +33,9 @@ PANEL = 128
 
 CHUNKS_PER_CALL = 64
 """Pieces of equal work that a call is cut into: balances threads when row lengths are skewed."""
+
+MAX_JITTERS = 12
+"""Tenfold steps of the diagonal before a row is given up as zero; only overflow gets there."""
 
 NNLS_ROUNDS = 20
 NNLS_DESCENTS = 10
@@ -157,6 +161,7 @@ def _solve_rows(
     indptr: Any,
     indices: Any,
     values: Any,
+    weights: Any,
     fixed: Any,
     gram: Any,
     ridge: Any,
@@ -167,6 +172,8 @@ def _solve_rows(
 ) -> None:
     k = fixed.shape[1]
     short = min(k, PANEL) if diagonal else 0
+    weighted = len(weights) > 0
+    one = fixed.dtype.type(1)
     for chunk in prange(len(bounds) - 1):
         panel = np.empty((PANEL, k), fixed.dtype)
         y = np.empty(PANEL, fixed.dtype)
@@ -191,9 +198,10 @@ def _solve_rows(
                     positive = positive and base[f] > 0
                 for p in range(size):
                     j = indices[start + p]
-                    y[p] = values[start + p]
+                    root = np.sqrt(weights[start + p]) if weighted else one
+                    y[p] = root * values[start + p]
                     for f in range(k):
-                        panel[p, f] = fixed[j, f]
+                        panel[p, f] = root * fixed[j, f]
                 K = flat[: size * size].reshape(size, size)
                 if positive and _solve_short(
                     panel[:size], y, r, base, scaled[:size], K, a[:size], out[row]
@@ -205,10 +213,11 @@ def _solve_rows(
                 size = min(PANEL, stop - first)
                 for p in range(size):
                     j = indices[first + p]
-                    weight = values[first + p]
+                    root = np.sqrt(weights[first + p]) if weighted else one
+                    wanted = root * values[first + p]
                     for f in range(k):
-                        panel[p, f] = fixed[j, f]
-                        b[f] += weight * fixed[j, f]
+                        panel[p, f] = root * fixed[j, f]
+                        b[f] += wanted * panel[p, f]
                 piece = panel[:size]
                 np.dot(piece.T, piece, product)
                 A += product
@@ -226,19 +235,24 @@ def _solve_rows(
             # raised by the smallest tenfold of rounding error that makes it positive.
             work[:] = A
             jitter = scale * fixed.dtype.type(1e-6)
-            while not _cholesky_solve(work, b, x):
+            for _ in range(MAX_JITTERS):
+                if _cholesky_solve(work, b, x):
+                    out[row] = x
+                    break
                 work[:] = A
                 for f in range(k):
                     work[f, f] += jitter
                 jitter *= 10
-            out[row] = x
+            else:
+                out[row] = 0
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
 def _squared_error(
-    bounds: Any, indptr: Any, indices: Any, values: Any, rows: Any, cols: Any
+    bounds: Any, indptr: Any, indices: Any, values: Any, weights: Any, rows: Any, cols: Any
 ) -> Any:
     k = rows.shape[1]
+    weighted = len(weights) > 0
     total = np.zeros(len(bounds) - 1, np.float64)
     for chunk in prange(len(bounds) - 1):
         part = 0.0
@@ -249,9 +263,55 @@ def _squared_error(
                 for f in range(k):
                     dot += rows[row, f] * cols[j, f]
                 miss = np.float64(values[at]) - dot
-                part += miss * miss
+                part += miss * miss * (np.float64(weights[at]) if weighted else 1.0)
         total[chunk] = part
     return total.sum()
+
+
+@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+def _gradient(
+    bounds: Any,
+    indptr: Any,
+    indices: Any,
+    values: Any,
+    weights: Any,
+    rows: Any,
+    cols: Any,
+    gram: Any,
+    ridge: Any,
+    nonnegative: bool,
+) -> Any:
+    k = rows.shape[1]
+    weighted = len(weights) > 0
+    gradients = np.zeros(len(bounds) - 1, np.float64)
+    sizes = np.zeros(len(bounds) - 1, np.float64)
+    for chunk in prange(len(bounds) - 1):
+        g = np.empty(k, np.float64)
+        b = np.empty(k, np.float64)
+        gradient = 0.0
+        size = 0.0
+        for row in range(bounds[chunk], bounds[chunk + 1]):
+            for f in range(k):
+                g[f] = ridge[row] * rows[row, f]
+                b[f] = 0.0
+                for p in range(k):
+                    g[f] += gram[f, p] * rows[row, p]
+            for at in range(indptr[row], indptr[row + 1]):
+                j = indices[at]
+                dot = rows[row, 0] * 0
+                for f in range(k):
+                    dot += rows[row, f] * cols[j, f]
+                w = np.float64(weights[at]) if weighted else 1.0
+                for f in range(k):
+                    g[f] += w * (dot - values[at]) * cols[j, f]
+                    b[f] += w * values[at] * cols[j, f]
+            for f in range(k):
+                size += b[f] * b[f]
+                if not (nonnegative and rows[row, f] <= 0 and g[f] > 0):
+                    gradient += g[f] * g[f]
+        gradients[chunk] = gradient
+        sizes[chunk] = size
+    return gradients.sum(), sizes.sum()
 
 
 def kernels_are_compiled() -> bool:
@@ -277,6 +337,7 @@ def solve_rows(
     *,
     gram: "NDArray[Any]",
     ridge: "NDArray[Any]",
+    weights: "NDArray[Any] | None" = None,
     rhs: "NDArray[Any] | None" = None,
     nonnegative: bool = False,
     start: "NDArray[Any] | None" = None,
@@ -286,13 +347,15 @@ def solve_rows(
     Parameters
     ----------
     indptr, indices, values
-        CSR of the rows; ``values`` are the right-hand weights y.
+        CSR of the rows; ``values`` are what the products should be, y.
     fixed
         Factors of the other side, n × k, C-contiguous; its dtype is the working precision.
     gram
         k × k matrix added to every row's Gram matrix.
     ridge
         Added to the diagonal, one value a row.
+    weights
+        Weight w > 0 of each stored cell; all 1 by default.
     rhs
         Added to the right-hand side, rows × k.
     nonnegative
@@ -324,6 +387,7 @@ def solve_rows(
             indptr,
             indices,
             np.ascontiguousarray(values, dtype),
+            _weights(weights, dtype),
             np.ascontiguousarray(fixed),
             np.ascontiguousarray(gram, dtype),
             np.ascontiguousarray(ridge, dtype),
@@ -341,13 +405,56 @@ def squared_error(
     values: "NDArray[Any]",
     rows: "NDArray[Any]",
     cols: "NDArray[Any]",
+    weights: "NDArray[Any] | None" = None,
 ) -> float:
-    """Σ (value − row·column)² over the stored cells, accumulated in double precision."""
+    """Σ w (value − row·column)² over the stored cells, accumulated in double precision."""
     if len(indptr) < 2:
         return 0.0
     with single_threaded_blas():
         bounds = _equal_work(indptr, 1)
-        return float(_squared_error(bounds, indptr, indices, values, rows, cols))
+        found = _squared_error(
+            bounds, indptr, indices, values, _weights(weights, rows.dtype), rows, cols
+        )
+        return float(found)
+
+
+def gradient_ratio(
+    indptr: "NDArray[np.int32]",
+    indices: "NDArray[np.int32]",
+    values: "NDArray[Any]",
+    rows: "NDArray[Any]",
+    cols: "NDArray[Any]",
+    *,
+    gram: "NDArray[Any]",
+    ridge: "NDArray[Any]",
+    weights: "NDArray[Any] | None" = None,
+    nonnegative: bool = False,
+) -> float:
+    """‖A x − b‖ / ‖b‖ over all rows: how far one side is from its minimum, 0 at it.
+
+    For non-negative factors the part of the gradient that points out of x ≥ 0 does not count.
+    """
+    if len(indptr) < 2:
+        return 0.0
+    dtype = rows.dtype
+    with single_threaded_blas():
+        gradient, size = _gradient(
+            _equal_work(indptr, 1),
+            indptr,
+            indices,
+            np.ascontiguousarray(values, dtype),
+            _weights(weights, dtype),
+            rows,
+            cols,
+            np.ascontiguousarray(gram, dtype),
+            np.ascontiguousarray(ridge, dtype),
+            nonnegative,
+        )
+    return float(np.sqrt(gradient / size)) if size > 0 else 0.0
+
+
+def _weights(weights: "NDArray[Any] | None", dtype: Any) -> "NDArray[Any]":
+    return np.empty(0, dtype) if weights is None else np.ascontiguousarray(weights, dtype)
 
 
 def _equal_work(indptr: "NDArray[np.int32]", k: int) -> "NDArray[np.int64]":

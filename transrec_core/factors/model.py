@@ -32,6 +32,8 @@ class Factors:
         Subtracted from the ratings before a non-negative fit, so that they are ≥ 0.
     converged
         Whether J fell by less than the tolerance in the last sweep.
+    gradient
+        ‖∂J/∂U‖ relative to the right-hand sides, where the items were solved last; 0 at a minimum.
     """
 
     user_factors: "NDArray[np.floating]"
@@ -42,6 +44,7 @@ class Factors:
     biases: Biases | None = None
     shift: float = 0.0
     converged: bool = False
+    gradient: float = float("nan")
     item_gram: "NDArray[np.floating]" = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

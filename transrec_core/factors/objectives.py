@@ -9,7 +9,7 @@ each row gets; ``solver`` does the rest. A new objective is one more small class
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -23,6 +23,12 @@ class Objective(Protocol):
     @property
     def lam(self) -> float:
         """Regularisation weight λ."""
+        ...
+
+    def cells(
+        self, data: "NDArray[np.floating]"
+    ) -> "tuple[NDArray[np.floating], NDArray[np.floating] | None]":
+        """What u·v should be at each stored cell, and the cell's weight (``None``: all 1)."""
         ...
 
     def weights(self, counts: "NDArray[np.int64]", n: int) -> "NDArray[np.float64]":
@@ -53,6 +59,12 @@ class Explicit:
     lam: float
     regularization_exponent: float = 0.0
 
+    def cells(
+        self, data: "NDArray[np.floating]"
+    ) -> "tuple[NDArray[np.floating], NDArray[np.floating] | None]":
+        """The ratings (or residuals) themselves, all of the same weight."""
+        return data, None
+
     def weights(self, counts: "NDArray[np.int64]", n: int) -> "NDArray[np.float64]":
         """n_u^ν; 1 for a row without interactions, whose factors are zero anyway."""
         return np.maximum(counts, 1).astype(np.float64) ** self.regularization_exponent
@@ -73,14 +85,22 @@ class Explicit:
 
 @dataclass(frozen=True)
 class Implicit:
-    """½ Σ_obs (1 − u·v)² + ½ α₀ Σ_all (u·v)² + λ Σ (n + α₀·n_other)^ν ‖·‖².
+    """½ Σ_obs c (1 − u·v)² + ½ α₀ Σ_all (u·v)² + λ Σ (n + α₀·n_other)^ν ‖·‖².
 
-    Hu, Koren & Volinsky 2008 in the form of Rendle et al. 2022 (iALS++).
+    Hu, Koren & Volinsky 2008 in the form of Rendle et al. 2022 (iALS++). The confidence c of an
+    interaction is 1, or the stored value with ``confidence="values"``.
     """
 
     lam: float
     alpha0: float
     regularization_exponent: float = 0.0
+    confidence: Literal["equal", "values"] = "equal"
+
+    def cells(
+        self, data: "NDArray[np.floating]"
+    ) -> "tuple[NDArray[np.floating], NDArray[np.floating] | None]":
+        """A 1 at every interaction, weighted by its confidence."""
+        return np.ones_like(data), data if self.confidence == "values" else None
 
     def weights(self, counts: "NDArray[np.int64]", n: int) -> "NDArray[np.float64]":
         """(n_u + α₀·n)^ν: the unobserved cells count with their weight too."""

@@ -8,9 +8,10 @@ import scipy.sparse as sp
 
 from transrec_core.errors import BadRatingsError, BadSettingError, RankTooLargeError
 from transrec_core.factors.biases import Biases, fit_biases
-from transrec_core.factors.kernels import solve_rows, squared_error
+from transrec_core.factors.kernels import gradient_ratio, solve_rows, squared_error
 from transrec_core.factors.model import Factors
 from transrec_core.factors.objectives import Explicit, Implicit, Objective
+from transrec_core.limits import Limits, estimate_fit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +34,7 @@ def factorize(
     model: Literal["als", "nmf"] = "als",
     biases: bool = True,
     alpha0: float = ALPHA0,
+    confidence: Literal["equal", "values"] = "equal",
     regularization_exponent: float = REGULARIZATION_EXPONENT,
     sweeps: int = SWEEPS,
     tolerance: float = TOLERANCE,
@@ -40,6 +42,7 @@ def factorize(
     start: Factors | None = None,
     on_sweep: OnSweep | None = None,
     dtype: Any = np.float32,
+    limits: Limits | None = None,
 ) -> Factors:
     """Factorize a users × items matrix as U Vᵀ.
 
@@ -65,6 +68,8 @@ def factorize(
         them J is the bare objective.
     alpha0
         α₀, weight of an unobserved cell.
+    confidence
+        ``"values"`` weights each interaction by its stored value (a count, a rating) instead of 1.
     regularization_exponent
         ν: λ grows with a row's interactions to this power.
     sweeps, tolerance
@@ -77,6 +82,8 @@ def factorize(
         Called after each half-sweep with (half-sweeps done, J); what it raises stops the fit.
     dtype
         ``float32`` or ``float64``.
+    limits
+        What the fit may use; by default 80 % of the memory that is free now.
 
     Raises
     ------
@@ -86,6 +93,8 @@ def factorize(
         A setting outside its range.
     RankTooLargeError
         A rank above the smaller side of the matrix.
+    TooLargeError
+        More memory would be needed than may be used.
     """
     matrix = _as_csr(matrix)
     if rank < 1:
@@ -104,18 +113,34 @@ def factorize(
             f"Choose a rank of at most {min(matrix.shape)}.",
         )
     nonnegative = model == "nmf"
+    with_biases = feedback == "ratings" and not nonnegative and biases
+    estimate = estimate_fit(
+        matrix.shape[0],
+        matrix.shape[1],
+        matrix.nnz,
+        rank,
+        itemsize=np.dtype(dtype).itemsize,
+        biases=with_biases,
+    )
+    (limits or Limits.of_this_machine()).require(estimate)
     fitted_biases: Biases | None = None
     shift = 0.0
     spec: Objective
     if feedback == "implicit":
-        spec = Implicit(lam, alpha0, regularization_exponent)
-        values = np.ones(matrix.nnz)
+        spec = Implicit(lam, alpha0, regularization_exponent, confidence)
+        values = matrix.data
+        if confidence == "values" and values.min() <= 0:
+            raise BadRatingsError(
+                f"{int((values <= 0).sum())} interactions have a confidence of zero or less, "
+                f"the smallest {values.min()}.",
+                "Shift or drop them, or leave confidence at equal.",
+            )
     else:
         spec = Explicit(lam, regularization_exponent)
         if nonnegative:
             shift = min(0.0, float(matrix.data.min()))
             values = matrix.data.astype(np.float64) - shift
-        elif biases:
+        elif with_biases:
             fitted_biases = fit_biases(matrix)
             values = fitted_biases.residual(matrix)
         else:
@@ -138,8 +163,20 @@ def factorize(
         if len(objective) > 2 and objective[-3] - objective[-1] <= tolerance * objective[-3]:
             converged = True
             break
+    targets, weights = spec.cells(by_user.data)
+    gradient = gradient_ratio(
+        by_user.indptr,
+        by_user.indices,
+        targets,
+        users,
+        items,
+        gram=spec.gram(items),
+        ridge=2 * lam * spec.weights(np.diff(by_user.indptr), len(items)),
+        weights=weights,
+        nonnegative=nonnegative,
+    )
     return Factors(
-        users, items, tuple(objective), spec, nonnegative, fitted_biases, shift, converged
+        users, items, tuple(objective), spec, nonnegative, fitted_biases, shift, converged, gradient
     )
 
 
@@ -161,13 +198,15 @@ def half_sweep(
     own
         Present factors of this side, where non-negative descent starts.
     """
+    targets, weights = spec.cells(rows.data)
     return solve_rows(
         rows.indptr,
         rows.indices,
-        rows.data,
+        targets,
         fixed,
         gram=spec.gram(fixed),
         ridge=2 * spec.lam * spec.weights(np.diff(rows.indptr), len(fixed)),
+        weights=weights,
         nonnegative=nonnegative,
         start=own,
     )
@@ -179,8 +218,9 @@ def objective_value(
     items: "NDArray[np.floating]",
     spec: Objective,
 ) -> float:
-    """J of given factors; ``matrix`` holds what u·v should reproduce (1s for implicit feedback)."""
-    error = squared_error(matrix.indptr, matrix.indices, matrix.data, users, items)
+    """J of given factors; ``matrix`` holds ratings (less biases) or interactions."""
+    targets, weights = spec.cells(matrix.data)
+    error = squared_error(matrix.indptr, matrix.indices, targets, users, items, weights)
     wide_users, wide_items = users.astype(np.float64), items.astype(np.float64)
     user_w = spec.weights(np.diff(matrix.indptr), len(items))
     item_w = spec.weights(np.bincount(matrix.indices, minlength=len(items)), len(users))

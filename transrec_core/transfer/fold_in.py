@@ -120,12 +120,13 @@ def fold_in(
     counts = np.diff(matrix.indptr)
     weights = model.spec.weights(counts, len(V))
     tau = 1.0 if prior is None else strength
+    cell_weights: NDArray[np.floating] | None = None
     bias = None
     if model.feedback == "implicit":
         empty = float(model.spec.weights(np.zeros(1, np.int64), len(V))[0])
         precision = tau * (model.alpha0 * model.item_gram + 2 * model.lam * empty * np.eye(k))
         ridge = 2 * model.lam * (weights - empty)
-        values = np.ones(matrix.nnz)
+        values, cell_weights = model.spec.cells(np.asarray(matrix.data, np.float64))
     else:
         precision = np.zeros((k, k))
         ridge = 2 * model.lam * (weights if prior is None else np.full(n_users, tau))
@@ -148,6 +149,7 @@ def fold_in(
         V,
         gram=precision,
         ridge=ridge,
+        weights=cell_weights,
         rhs=rhs,
         nonnegative=model.nonnegative,
         start=start,

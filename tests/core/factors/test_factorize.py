@@ -11,7 +11,7 @@ from scipy.optimize import nnls
 from sklearn.linear_model import Ridge
 
 from transrec_core.errors import BadRatingsError, BadSettingError, Cancelled, RankTooLargeError
-from transrec_core.factors import factorize, fit_biases, objective_value
+from transrec_core.factors import factorize, factorize_grid, fit_biases, objective_value
 from transrec_core.factors.kernels import solve_rows
 
 KINDS = [(feedback, model) for feedback in ("ratings", "implicit") for model in ("als", "nmf")]
@@ -33,9 +33,10 @@ def slow_objective(fit, matrix: sp.csr_array, alpha0: float, nu: float) -> float
     total = 0.0
     for u, i, r in zip(*cells.coords, cells.data, strict=True):
         wanted = 1.0 if fit.feedback == "implicit" else float(r) - fit.shift
+        weight = float(r) if getattr(fit.spec, "confidence", "") == "values" else 1.0
         if fit.biases is not None:
             wanted -= fit.biases.mean + fit.biases.user[u] + fit.biases.item[i]
-        total += 0.5 * (wanted - U[u] @ V[i]) ** 2
+        total += 0.5 * weight * (wanted - U[u] @ V[i]) ** 2
     if fit.feedback == "implicit":
         for u in range(len(U)):
             for i in range(len(V)):
@@ -403,3 +404,67 @@ def test_every_way_to_solve_a_row_gives_the_solution(length, diagonal):
     np.testing.assert_allclose(found[0], expected, atol=1e-9)
     empty = np.linalg.solve(gram + 0.7 * np.eye(k), rhs[1])
     np.testing.assert_allclose(found[1], empty, atol=1e-9)
+
+
+@pytest.mark.parametrize("model", ["als", "nmf"])
+def test_confidence_weights_enter_the_objective_and_the_solution(model):
+    matrix = random_matrix(21)
+    fit = factorize(
+        matrix, rank=4, lam=0.3, feedback="implicit", model=model, alpha0=0.2, confidence="values",
+        sweeps=40, tolerance=0, dtype=np.float64,
+    )  # fmt: skip
+    assert fit.objective[-1] == pytest.approx(slow_objective(fit, matrix, 0.2, 0.0), rel=1e-9)
+    assert all(b <= a * (1 + 1e-12) for a, b in zip(fit.objective, fit.objective[1:], strict=False))
+    plain = factorize(matrix, rank=4, lam=0.3, feedback="implicit", model=model, dtype=np.float64)
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    strong = matrix.data == 5
+    lift = fit.predict(rows, matrix.indices) - plain.predict(rows, matrix.indices)
+    assert lift[strong].mean() > lift[~strong].mean()
+
+
+def test_confidence_of_one_changes_nothing_and_zero_is_refused():
+    matrix = random_matrix(22)
+    ones = sp.csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), matrix.shape)
+    equal = factorize(ones, rank=3, lam=0.2, feedback="implicit", dtype=np.float64)
+    values = factorize(
+        ones, rank=3, lam=0.2, feedback="implicit", confidence="values", dtype=np.float64
+    )
+    np.testing.assert_allclose(equal.user_factors, values.user_factors, atol=1e-12)
+    matrix.data[3] = 0
+    with pytest.raises(BadRatingsError, match="1 interactions have a confidence of zero"):
+        factorize(matrix, rank=3, lam=0.2, feedback="implicit", confidence="values")
+
+
+@pytest.mark.parametrize(("feedback", "model"), KINDS)
+def test_the_gradient_falls_towards_zero(feedback, model):
+    matrix = random_matrix(23, 40, 30)
+    short, long = (
+        factorize(
+            matrix, rank=3, lam=0.5, feedback=feedback, model=model, sweeps=sweeps, tolerance=0,
+            dtype=np.float64,
+        ).gradient
+        for sweeps in (1, 400)
+    )  # fmt: skip
+    assert 0 <= long < 0.05 * short
+
+
+def test_a_grid_reuses_fits_and_covers_every_cell():
+    matrix = random_matrix(24, 60, 40)
+    starts = []
+
+    def fit(rank, lam, start):
+        starts.append(None if start is None else (start.rank, start.lam))
+        return factorize(matrix, rank=rank, lam=lam, start=start, sweeps=60)
+
+    cells = list(factorize_grid(fit, ranks=(4, 2), lams=(0.1, 1.0)))
+    assert [(c.rank, c.lam) for c in cells] == [(2, 1.0), (2, 0.1), (4, 0.1), (4, 1.0)]
+    assert starts == [None, (2, 1.0), (2, 0.1), (4, 0.1)]
+    for cell in cells:
+        cold = factorize(matrix, rank=cell.rank, lam=cell.lam, sweeps=60)
+        assert cell.factors.objective[-1] <= 1.1 * cold.objective[-1]
+
+
+def test_overflow_ends_in_zero_rows_not_in_a_loop():
+    matrix = sp.csr_array(np.full((3, 3), 1e30))
+    fit = factorize(matrix, rank=2, lam=0.1, biases=False, sweeps=2)
+    assert np.isfinite(fit.item_factors).all() or np.isfinite(fit.user_factors).all()

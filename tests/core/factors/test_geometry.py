@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from transrec_core.factors.geometry import canonical, faithfulness, principal_axes, unit_rows
+from transrec_core.factors.geometry import (
+    align,
+    canonical,
+    faithfulness,
+    nearest,
+    principal_axes,
+    unit_rows,
+)
 
 
 def test_canonical_directions_are_the_singular_vectors_of_the_product():
@@ -58,3 +65,48 @@ def test_faithfulness_is_one_for_the_truth_and_lower_for_noise():
 def test_unit_rows_keep_zero_rows():
     rows = unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
     np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0]])
+
+
+def test_nearest_is_brute_force_and_chunks_change_nothing():
+    random = np.random.default_rng(4)
+    points = unit_rows(random.normal(size=(60, 5)))
+    points[10] = points[3]
+    found, cosines = nearest(points, points, 7, chunk=9)
+    for row, (who, how) in enumerate(zip(found, cosines, strict=True)):
+        cosine = points @ points[row]
+        np.testing.assert_allclose(how, np.sort(cosine)[::-1][:7], atol=1e-12)
+        assert set(who) == set(np.argsort(-cosine, kind="stable")[:7])
+    again, _ = nearest(points, points, 7, chunk=1000)
+    assert np.array_equal(found, again)
+    assert nearest(points[:3], points, 7)[0].shape == (60, 3)
+
+
+def test_alignment_sees_a_rotation_and_no_chance():
+    random = np.random.default_rng(5)
+    X = random.normal(size=(400, 6))
+    turn, _ = np.linalg.qr(random.normal(size=(6, 6)))
+    same = align(X, 3 * X @ turn + 0.05 * random.normal(size=X.shape))
+    assert min(same.correlations) > 0.95
+    assert same.disparity < 0.01
+    other = align(X, random.normal(size=(400, 6)))
+    assert max(np.abs(other.correlations)) < 0.25
+    assert other.disparity > 0.9
+    half = align(X, np.hstack([X[:, :2], random.normal(size=(400, 4))]), components=6)
+    assert half.correlations[1] > 0.9
+    assert half.correlations[-1] < 0.3
+    assert half.users == 400
+
+
+def test_alignment_of_nothing_is_nothing():
+    assert align(np.ones((2, 3)), np.ones((2, 3))).correlations == ()
+    constant = align(np.ones((50, 3)), np.ones((50, 2)))
+    assert constant.disparity == 1.0
+    assert np.isfinite(constant.correlations).all()
+
+
+def test_procrustes_disparity_is_scipys():
+    from scipy.spatial import procrustes
+
+    random = np.random.default_rng(6)
+    X, Y = random.normal(size=(50, 3)), random.normal(size=(50, 3))
+    assert align(X, Y).disparity == pytest.approx(procrustes(X, Y)[2])
