@@ -19,6 +19,7 @@ import pandas as pd
 from dashboard import sample, wording
 from dashboard.jobs import Failure, Loaded, LoadedItems, Result, Side, Workspace
 from transrec_core.columns import GENRES, ITEM, RANK, RATING, TIME, TITLE
+from transrec_core.content import Topics, fit_topics, similar_items
 from transrec_core.data.checks import check_pair
 from transrec_core.data.interactions import Interactions
 from transrec_core.data.items import read_items
@@ -26,14 +27,15 @@ from transrec_core.data.linking import DomainPair, link
 from transrec_core.data.ratings import to_ratings
 from transrec_core.data.reading import Table, read_table
 from transrec_core.data.report import Problem
-from transrec_core.errors import TransrecError
+from transrec_core.errors import NoTextError, TransrecError
 from transrec_core.evidence.results import Evidence
 from transrec_core.recommending import history as core_history
 from transrec_core.recommending import listed_users, recommend_for
 from transrec_core.reporting.bundle import bundle_files, compare_command
 from transrec_core.reporting.tables import csv_bytes, recommendations_bytes
 from transrec_core.settings import Settings
-from transrec_core.space import FactorCard, ItemMap
+from transrec_core.space import Alignment, FactorCard, ItemMap
+from transrec_core.space import alignment as core_alignment
 from transrec_core.space import factor_cards as core_factor_cards
 from transrec_core.space import item_map as core_item_map
 from transrec_core.space import neighbours as core_neighbours
@@ -422,6 +424,11 @@ def names(result: Result, domain: str, ids: "pd.Series[str] | Sequence[str]") ->
     return [str(x) for x in column.map(known).fillna(column)]
 
 
+def alignment(result: Result) -> Alignment:
+    """How far both catalogues see the same tastes in the people they share."""
+    return remember(result, "alignment", lambda: core_alignment(result.run.fit))
+
+
 def item_map(result: Result) -> ItemMap:
     """The map of all items, with their ``name``, at most 20,000 points in all."""
 
@@ -479,6 +486,44 @@ def neighbours(result: Result, domain: str, item: str, n: int = 10) -> pd.DataFr
         )
 
     return remember(result, ("neighbours", domain, item, n), make)
+
+
+def similar_by_text(result: Result, domain: str, item: str, n: int = 5) -> pd.DataFrame | None:
+    """Items of the same catalogue with the most similar text, their cosine and name.
+
+    Empty for an item without text; ``None`` where there are no texts to compare.
+    """
+
+    def make() -> pd.DataFrame | None:
+        topics = _topics(result, domain)
+        if topics is None:
+            return None
+        if item not in topics.item_ids:
+            return pd.DataFrame({ITEM: [], "cosine": [], "name": []})
+        found = similar_items(topics, item, n)
+        return found.assign(name=names(result, domain, found[ITEM]))
+
+    return remember(result, ("text", domain, item, n), make)
+
+
+def _topics(result: Result, domain: str) -> Topics | None:
+    """Topics of the rated items of a domain."""
+    run = result.run
+    items, side = (
+        (run.source_items, run.pair.source)
+        if domain == "source"
+        else (run.target_items, run.pair.target)
+    )
+    if items is None:
+        return None
+
+    def make() -> Topics | None:
+        try:
+            return fit_topics(items.loc[items.index.isin(side.items)])
+        except NoTextError:
+            return None
+
+    return remember(result, ("topics", domain), make)
 
 
 def factor_cards(result: Result) -> tuple[FactorCard, ...]:

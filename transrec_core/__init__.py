@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from transrec_core.content import Topics, fit_topics, similar_items
     from transrec_core.data.items import Items, read_items
     from transrec_core.data.linking import DomainPair, link
     from transrec_core.data.ratings import Ratings, read_ratings
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from transrec_core.recommending import history, recommend_for
     from transrec_core.running import Run, compare, recommend, run
     from transrec_core.settings import Settings
-    from transrec_core.space import factor_cards, item_map, neighbours
+    from transrec_core.space import alignment, factor_cards, item_map, neighbours
 
 # Loaded when first used, so that reading a file or asking for help does not load the kernels.
 _PLACES = {
@@ -35,10 +36,13 @@ _PLACES = {
     "Run": "running",
     "Settings": "settings",
     "ShotEvidence": "evidence.results",
+    "Topics": "content",
     "TransrecError": "errors",
+    "alignment": "space",
     "compare": "running",
     "factor_cards": "space",
     "factorize": "factors.solver",
+    "fit_topics": "content",
     "history": "recommending",
     "item_map": "space",
     "link": "data.linking",
@@ -48,6 +52,7 @@ _PLACES = {
     "recommend": "running",
     "recommend_for": "recommending",
     "run": "running",
+    "similar_items": "content",
 }
 
 __all__ = [
@@ -61,10 +66,13 @@ __all__ = [
     "Run",
     "Settings",
     "ShotEvidence",
+    "Topics",
     "TransrecError",
+    "alignment",
     "compare",
     "factor_cards",
     "factorize",
+    "fit_topics",
     "history",
     "item_map",
     "link",
@@ -74,6 +82,7 @@ __all__ = [
     "recommend",
     "recommend_for",
     "run",
+    "similar_items",
 ]
 
 

@@ -23,8 +23,8 @@ from transrec_core.columns import (
 from transrec_core.data.interactions import Interactions
 from transrec_core.data.linking import DomainPair
 from transrec_core.errors import BadSettingError
-from transrec_core.evidence.metrics import hide, top_items
 from transrec_core.evidence.results import Chosen
+from transrec_core.ranking import hide, top_items
 from transrec_core.transfer.fitting import TransferFit
 from transrec_core.transfer.fold_in import at_shots
 

@@ -15,7 +15,15 @@ import pandas as pd
 
 from transrec_core.columns import ITEM
 from transrec_core.errors import BadSettingError
-from transrec_core.factors.geometry import canonical, faithfulness, principal_axes, unit_rows
+from transrec_core.factors.geometry import (
+    Alignment,
+    align,
+    canonical,
+    faithfulness,
+    nearest,
+    principal_axes,
+    unit_rows,
+)
 from transrec_core.transfer.fitting import TransferFit
 
 if TYPE_CHECKING:
@@ -109,18 +117,33 @@ def neighbours(fit: TransferFit, domain: str, item: str, n: int = 10) -> pd.Data
         )
     source, target, _ = _places(fit)
     places = {"target": target, "source": source}
-    here = places[domain][sides[domain].items.get_loc(item)]
+    itself = int(sides[domain].items.get_indexer(pd.Index([item]))[0])
     frames = []
     for name, points in places.items():
-        cosine = points @ here
-        if name == domain:
-            cosine[sides[domain].items.get_loc(item)] = -np.inf
-        best = np.argsort(-cosine, kind="stable")[: min(n, len(cosine))]
-        best = best[np.isfinite(cosine[best])]
+        best, cosine = (found[0] for found in nearest(points, places[domain][[itself]], n + 1))
+        other = np.flatnonzero((best != itself) | (name != domain))[:n]
         frames.append(
-            pd.DataFrame({"domain": name, ITEM: sides[name].items[best], "cosine": cosine[best]})
+            pd.DataFrame(
+                {
+                    "domain": name,
+                    ITEM: sides[name].items[best[other]],
+                    "cosine": cosine[other],
+                }
+            )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def alignment(fit: TransferFit, *, components: int = 8, seed: int = 0) -> Alignment:
+    """How far source and target factors of the shared users tell the same story.
+
+    Cross-validated canonical correlations and the Procrustes disparity; see ``align``. Each user's
+    factors are scaled to length 1, so that shared activity does not pass for shared taste.
+    """
+    pair = fit.pair
+    source = unit_rows(fit.source.user_factors[pair.source_rows])
+    target = unit_rows(fit.target.user_factors[pair.target_rows])
+    return align(source, target, components=components, seed=seed)
 
 
 def factor_cards(fit: TransferFit, n: int = 6, top: int = 6) -> tuple[FactorCard, ...]:

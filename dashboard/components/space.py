@@ -82,15 +82,17 @@ def explore(result: Result, dark: bool) -> None:
             st.caption(f"{wording.plural(len(found), 'item')} found.")
     picked = _picked(event)
     with grid.cell():
-        _numbers(items.faithfulness, items.variance)
+        _numbers(items.faithfulness, items.variance, compute.alignment(result))
         if len(picked) > 1:
             _region(result, frame.loc[picked])
         else:
             _inspector(result, frame, chosen, near)
 
 
-def _numbers(faithfulness: float, variance: tuple[float, float]) -> None:
-    with st.grid(2, min_column_width=140):
+def _numbers(
+    faithfulness: float, variance: tuple[float, float], alignment: "compute.Alignment"
+) -> None:
+    with st.grid(3, min_column_width=130):
         st.metric(
             "Variance shown",
             wording.share(variance[0] + variance[1]),
@@ -104,6 +106,14 @@ def _numbers(faithfulness: float, variance: tuple[float, float]) -> None:
             border=True,
             help="Trustworthiness of the ten nearest neighbours on the map, 0 to 1. Below 0.9, "
             "close points are often not close in the full space: trust the list of neighbours.",
+        )
+        st.metric(
+            "Alignment",
+            f"{alignment.correlations[0]:.2f}" if alignment.correlations else "–",
+            border=True,
+            help="Strongest correlation between the tastes that the two catalogues see in the same "
+            f"people, measured on people it was not fitted on ({alignment.users:,} shared users): "
+            "near 1 they tell the same story, near 0 unrelated ones.",
         )
 
 
@@ -160,11 +170,35 @@ def _inspector(
                 height=218,
                 key=f"near_{domain}",
                 alt=f"Nearest {domain} items with their cosine",
-                column_config={
-                    "name": st.column_config.TextColumn("Item", width="medium"),
-                    "cosine": st.column_config.NumberColumn("Cosine", format="%.2f", width="small"),
-                },
+                column_config=_near_columns(),
             )
+        _similar_by_text(result, *chosen)
+
+
+def _near_columns() -> dict[str, Any]:
+    return {
+        "name": st.column_config.TextColumn("Item", width="medium"),
+        "cosine": st.column_config.NumberColumn("Cosine", format="%.2f", width="small"),
+    }
+
+
+def _similar_by_text(result: Result, domain: str, item: str) -> None:
+    """Below the neighbours by taste: those by title, genres and description."""
+    with st.spinner("Reading the items' texts"):
+        similar = compute.similar_by_text(result, domain, item)
+    if similar is None:
+        return
+    if similar.empty:
+        st.caption("Similar by text: no other item shares a topic with this one.")
+        return
+    st.caption(f"Similar by text: {domain} items of like title, genres and description")
+    st.dataframe(
+        similar[["name", "cosine"]],
+        hide_index=True,
+        key="near_text",
+        alt="Items with similar text and their cosine",
+        column_config=_near_columns(),
+    )
 
 
 def _region(result: Result, rows: "pd.DataFrame") -> None:

@@ -217,6 +217,17 @@ def test_the_space_puts_like_items_of_both_domains_together(done):
         tr.neighbours(done.fit, "source", "nothing")
 
 
+def test_shared_taste_aligns_and_unrelated_taste_does_not(pair, done):
+    found = tr.alignment(done.fit)
+    assert found.users == len(pair.shared)
+    assert found.correlations[0] > 0.9
+    other = checkerboard(users=240, shared=False, seed=1)
+    apart = tr.run(
+        ratings_of(other.source, "s"), ratings_of(other.target, "t"), QUICK, compare=False
+    )
+    assert abs(tr.alignment(apart.fit).correlations[0]) < 0.35
+
+
 def test_factor_cards_name_items_of_one_taste_in_both_domains(done):
     cards = tr.factor_cards(done.fit, n=2, top=4)
     assert [card.factor for card in cards] == [1, 2]

@@ -2,11 +2,13 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from dashboard import compute, jobs
+from transrec_core.running import Run
 from transrec_core.settings import Settings
 
 
@@ -93,6 +95,33 @@ def test_every_name_on_the_map_is_a_title(fitted: jobs.Workspace) -> None:
     assert compute.matches(frame, "  ").empty
     # A search is for the letters as they stand, not a pattern.
     assert compute.matches(frame, ".*").empty
+
+
+def test_similar_texts_are_of_the_same_catalogue(fitted: jobs.Workspace) -> None:
+    result = shown(fitted)
+    books = result.run.target_items
+    assert books is not None
+    item = str(books.index[books["genres"].str.contains("Horror|Gothic")][0])
+    found = compute.similar_by_text(result, "target", item)
+    assert found is not None
+    assert len(found) == 5
+    assert found["item_id"].isin(result.run.pair.target.items).all()
+    assert list(found["name"]) == books["title"].loc[found["item_id"]].tolist()
+    assert compute.similar_by_text(result, "target", item) is found
+    nobody = compute.similar_by_text(result, "target", "no such book")
+    assert nobody is not None
+    assert nobody.empty
+
+
+def test_without_texts_nothing_is_similar_by_text(loaded: jobs.Workspace, small_run: Run) -> None:
+    blank = small_run.target_items
+    assert blank is not None
+    bare = replace(
+        small_run, source_items=None, target_items=blank.assign(title="", genres="", description="")
+    )
+    loaded.install(bare, loaded.inputs, ("films.csv", "books.csv"), "cafe0002")
+    for domain in compute.SIDES:
+        assert compute.similar_by_text(shown(loaded), domain, "b001") is None
 
 
 def test_genres_of_a_region_are_set_beside_the_catalogue(fitted: jobs.Workspace) -> None:

@@ -258,6 +258,7 @@ def test_search_and_inspect_on_the_map(open_app: OpenApp, fitted: jobs.Workspace
     app.selectbox(key=f"inspect_{fitted.shown.id}").set_value(5).run()
     assert not app.exception
     assert "Nearest target items" in text(app)
+    assert "Similar by text" in text(app)
     app.text_input(key="map_search").set_value("zzzz").run()
     assert "No item holds" in text(app)
 

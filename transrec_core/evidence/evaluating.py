@@ -9,9 +9,10 @@ import scipy.sparse as sp
 
 from transrec_core.baselines import Baselines
 from transrec_core.data.linking import DomainPair
-from transrec_core.evidence.metrics import hide, ndcg, rmse, top_items
+from transrec_core.evidence.metrics import ndcg, rmse
 from transrec_core.evidence.splitting import HeldOut
 from transrec_core.factors.model import Factors
+from transrec_core.ranking import hide, top_items
 from transrec_core.settings import Settings
 from transrec_core.transfer.fold_in import FoldedUsers, Prior, fold_in
 

@@ -9,38 +9,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def top_items(scores: "NDArray[np.floating]", n: int) -> "NDArray[np.int64]":
-    """Columns of the n highest scores of each row, best first; ties go to the lower column.
-
-    A score of −∞ marks an item that may not be listed; rows with fewer than n others end in −1.
-    """
-    n_items = scores.shape[1]
-    n = min(n, n_items)
-    if n < n_items:
-        # The n-th best value cuts; among equals at the cut the lowest columns have to win.
-        cut = np.partition(scores, n_items - n, axis=1)[:, n_items - n]
-        above = scores > cut[:, None]
-        level = scores == cut[:, None]
-        room = n - above.sum(axis=1)
-        chosen = above | (level & (np.cumsum(level, axis=1) <= room[:, None]))
-        columns = np.nonzero(chosen)[1].reshape(len(scores), n)
-    else:
-        columns = np.broadcast_to(np.arange(n_items), scores.shape)
-    values = np.take_along_axis(scores, columns, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    best = np.take_along_axis(columns, order, axis=1).astype(np.int64)
-    best[np.isneginf(np.take_along_axis(values, order, axis=1))] = -1
-    return best
-
-
-def hide(scores: "NDArray[np.floating]", seen: "sp.csr_array") -> "NDArray[np.floating]":
-    """A copy of the scores with each row's seen items at −∞."""
-    hidden = np.array(scores)
-    rows = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
-    hidden[rows, seen.indices] = -np.inf
-    return hidden
-
-
 def ndcg(top: "NDArray[np.int64]", test: "sp.csr_array") -> "NDArray[np.float64]":
     """Normalised discounted cumulative gain of lists with binary relevance, one value a user.
 

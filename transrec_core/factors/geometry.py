@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.manifold import trustworthiness
 
+from transrec_core.ranking import top_items
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -138,10 +140,10 @@ def nearest(
     cosines = np.empty((len(queries), n))
     for first in range(0, len(queries), chunk):
         rows = slice(first, min(first + chunk, len(queries)))
-        cosine = queries[rows] @ points.T
-        order = np.argsort(-cosine, axis=1, kind="stable")[:, :n]
-        found[rows] = order
-        cosines[rows] = np.take_along_axis(cosine, order, axis=1)
+        # Rounded, so that equal texts or factors tie whatever the chunk.
+        cosine = np.round(queries[rows] @ points.T, 12)
+        found[rows] = top_items(cosine, n)
+        cosines[rows] = np.take_along_axis(cosine, found[rows], axis=1)
     return found, cosines
 
 

@@ -155,6 +155,22 @@ def _solve_short(V: Any, y: Any, r: Any, base: Any, W: Any, K: Any, a: Any, x: A
     return True
 
 
+@njit(cache=True, nogil=True, fastmath=True)
+def _row_error(
+    start: Any, stop: Any, indices: Any, values: Any, weights: Any, fixed: Any, x: Any
+) -> Any:
+    """Σ w (y − v·x)² of one row, while its columns are still in the cache."""
+    total = 0.0
+    for at in range(start, stop):
+        j = indices[at]
+        dot = x[0] * 0
+        for f in range(len(x)):
+            dot += x[f] * fixed[j, f]
+        miss = np.float64(values[at]) - dot
+        total += miss * miss * (np.float64(weights[at]) if len(weights) > 0 else 1.0)
+    return total
+
+
 @njit(cache=True, nogil=True, parallel=True)
 def _solve_rows(
     bounds: Any,
@@ -169,6 +185,7 @@ def _solve_rows(
     diagonal: bool,
     nonnegative: bool,
     out: Any,
+    errors: Any,
 ) -> None:
     k = fixed.shape[1]
     short = min(k, PANEL) if diagonal else 0
@@ -187,6 +204,7 @@ def _solve_rows(
         b = np.empty(k, fixed.dtype)
         x = np.empty(k, fixed.dtype)
         z = np.empty(k, fixed.dtype)
+        error = 0.0
         for row in range(bounds[chunk], bounds[chunk + 1]):
             r = rhs[row] if rhs.shape[0] > 1 else rhs[0]
             start, stop = indptr[row], indptr[row + 1]
@@ -206,6 +224,7 @@ def _solve_rows(
                 if positive and _solve_short(
                     panel[:size], y, r, base, scaled[:size], K, a[:size], out[row]
                 ):
+                    error += _row_error(start, stop, indices, values, weights, fixed, out[row])
                     continue
             A[:] = gram
             b[:] = r
@@ -227,43 +246,38 @@ def _solve_rows(
                 scale = max(scale, A[f, f])
             if nonnegative:
                 _nonnegative_solve(A, b, out[row], work, x, z)
-                continue
-            if scale == 0:
+            elif scale == 0:
                 out[row] = 0
-                continue
-            # Singular systems exist (λ = 0 with more factors than ratings): the diagonal is then
-            # raised by the smallest tenfold of rounding error that makes it positive.
-            work[:] = A
-            jitter = scale * fixed.dtype.type(1e-6)
-            for _ in range(MAX_JITTERS):
-                if _cholesky_solve(work, b, x):
-                    out[row] = x
-                    break
-                work[:] = A
-                for f in range(k):
-                    work[f, f] += jitter
-                jitter *= 10
             else:
-                out[row] = 0
+                # Singular systems exist (λ = 0 with more factors than ratings): the diagonal is
+                # then raised by the smallest tenfold of rounding error that makes it positive.
+                work[:] = A
+                jitter = scale * fixed.dtype.type(1e-6)
+                for _ in range(MAX_JITTERS):
+                    if _cholesky_solve(work, b, x):
+                        out[row] = x
+                        break
+                    work[:] = A
+                    for f in range(k):
+                        work[f, f] += jitter
+                    jitter *= 10
+                else:
+                    out[row] = 0
+            error += _row_error(start, stop, indices, values, weights, fixed, out[row])
+        errors[chunk] = error
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
 def _squared_error(
     bounds: Any, indptr: Any, indices: Any, values: Any, weights: Any, rows: Any, cols: Any
 ) -> Any:
-    k = rows.shape[1]
-    weighted = len(weights) > 0
     total = np.zeros(len(bounds) - 1, np.float64)
     for chunk in prange(len(bounds) - 1):
         part = 0.0
         for row in range(bounds[chunk], bounds[chunk + 1]):
-            for at in range(indptr[row], indptr[row + 1]):
-                j = indices[at]
-                dot = rows[row, 0] * 0
-                for f in range(k):
-                    dot += rows[row, f] * cols[j, f]
-                miss = np.float64(values[at]) - dot
-                part += miss * miss * (np.float64(weights[at]) if weighted else 1.0)
+            part += _row_error(
+                indptr[row], indptr[row + 1], indices, values, weights, cols, rows[row]
+            )
         total[chunk] = part
     return total.sum()
 
@@ -341,7 +355,7 @@ def solve_rows(
     rhs: "NDArray[Any] | None" = None,
     nonnegative: bool = False,
     start: "NDArray[Any] | None" = None,
-) -> "NDArray[Any]":
+) -> "tuple[NDArray[Any], float]":
     """Solve every row of one side, the other side fixed.
 
     Parameters
@@ -365,13 +379,13 @@ def solve_rows(
 
     Returns
     -------
-    Rows × k, finite for finite input.
+    Rows × k, finite for finite input, and Σ w (y − v·x)² over the stored cells.
     """
     dtype = fixed.dtype
     n, k = len(indptr) - 1, fixed.shape[1]
     out = np.zeros((n, k), dtype) if start is None else np.array(start, dtype, order="C")
     if n == 0:
-        return out
+        return out, 0.0
     added = np.zeros((1, k), dtype) if rhs is None else np.ascontiguousarray(rhs, dtype)
     turn = None
     if not nonnegative and np.any(gram):
@@ -381,9 +395,11 @@ def solve_rows(
         gram = np.diag(np.maximum(shares, 0))
         turn = turn.astype(dtype)
         fixed, added = fixed @ turn, np.ascontiguousarray(added @ turn)
+    bounds = _equal_work(indptr, k)
+    errors = np.zeros(len(bounds) - 1)
     with single_threaded_blas():
         _solve_rows(
-            _equal_work(indptr, k),
+            bounds,
             indptr,
             indices,
             np.ascontiguousarray(values, dtype),
@@ -395,8 +411,9 @@ def solve_rows(
             not nonnegative,
             nonnegative,
             out,
+            errors,
         )
-    return out if turn is None else out @ turn.T
+    return out if turn is None else out @ turn.T, float(errors.sum())
 
 
 def squared_error(

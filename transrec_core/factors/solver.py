@@ -154,10 +154,10 @@ def factorize(
     for _ in range(sweeps):
         for half in ("users", "items"):
             if half == "users":
-                users = half_sweep(by_user, items, users, spec, nonnegative)
+                users, error = half_sweep(by_user, items, users, spec, nonnegative)
             else:
-                items = half_sweep(by_item, users, items, spec, nonnegative)
-            objective.append(objective_value(by_user, users, items, spec))
+                items, error = half_sweep(by_item, users, items, spec, nonnegative)
+            objective.append(objective_value(by_user, users, items, spec, error))
             if on_sweep is not None:
                 on_sweep(len(objective), objective[-1])
         if len(objective) > 2 and objective[-3] - objective[-1] <= tolerance * objective[-3]:
@@ -186,8 +186,10 @@ def half_sweep(
     own: "NDArray[Any]",
     spec: Objective,
     nonnegative: bool,
-) -> "NDArray[Any]":
-    """The best factors of one side while the other is fixed; users and items alike.
+) -> "tuple[NDArray[Any], float]":
+    """The best factors of one side while the other is fixed, and Σ (…)² with them.
+
+    Users and items alike.
 
     Parameters
     ----------
@@ -217,10 +219,24 @@ def objective_value(
     users: "NDArray[np.floating]",
     items: "NDArray[np.floating]",
     spec: Objective,
+    error: float | None = None,
 ) -> float:
-    """J of given factors; ``matrix`` holds ratings (less biases) or interactions."""
-    targets, weights = spec.cells(matrix.data)
-    error = squared_error(matrix.indptr, matrix.indices, targets, users, items, weights)
+    """J of given factors.
+
+    Parameters
+    ----------
+    matrix
+        Ratings (less biases) or interactions, users × items.
+    users, items
+        The factors.
+    spec
+        Which J.
+    error
+        Σ (…)² over the stored cells where it is known, as after a half-sweep.
+    """
+    if error is None:
+        targets, weights = spec.cells(matrix.data)
+        error = squared_error(matrix.indptr, matrix.indices, targets, users, items, weights)
     wide_users, wide_items = users.astype(np.float64), items.astype(np.float64)
     user_w = spec.weights(np.diff(matrix.indptr), len(items))
     item_w = spec.weights(np.bincount(matrix.indices, minlength=len(items)), len(users))

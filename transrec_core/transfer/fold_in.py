@@ -142,7 +142,7 @@ def fold_in(
         pull = precision + (2 * model.lam * tau * np.eye(k) if model.feedback == "ratings" else 0)
         rhs = prior.factors @ pull.astype(V.dtype)
         start = prior.factors
-    factors = solve_rows(
+    factors, _ = solve_rows(
         matrix.indptr.astype(np.int32),
         matrix.indices.astype(np.int32),
         values,

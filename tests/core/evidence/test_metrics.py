@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score, root_mean_squared_error
 
-from transrec_core.evidence.metrics import hide, ndcg, rmse, top_items
+from transrec_core.evidence.metrics import ndcg, rmse
+from transrec_core.ranking import hide, top_items
 
 
 @settings(max_examples=200, deadline=None)

@@ -127,7 +127,7 @@ def test_a_non_negative_row_is_scipys_nnls():
     V = np.abs(random.normal(size=(40, 6)))
     y = random.normal(size=40)
     matrix = sp.csr_array(y[None, :])
-    row = solve_rows(
+    row, _ = solve_rows(
         matrix.indptr.astype(np.int32),
         matrix.indices.astype(np.int32),
         matrix.data,
@@ -217,7 +217,7 @@ def test_an_empty_row_changes_no_other_row():
     )
     start = factorize(matrix, rank=3, lam=0.5, sweeps=1)
     items = start.item_factors
-    one = solve_rows(
+    one, _ = solve_rows(
         matrix.indptr.astype(np.int32),
         matrix.indices.astype(np.int32),
         matrix.data,
@@ -225,7 +225,7 @@ def test_an_empty_row_changes_no_other_row():
         gram=np.zeros((3, 3)),
         ridge=np.ones(matrix.shape[0]),
     )
-    other = solve_rows(
+    other, _ = solve_rows(
         padded.indptr.astype(np.int32),
         padded.indices.astype(np.int32),
         padded.data,
@@ -395,13 +395,14 @@ def test_every_way_to_solve_a_row_gives_the_solution(length, diagonal):
     root = random.normal(size=(k, k))
     gram = np.zeros((k, k)) if diagonal else root @ root.T
     columns = np.sort(random.choice(300, length, replace=False)).astype(np.int32)
-    found = solve_rows(
+    found, error = solve_rows(
         np.array([0, length, length], np.int32), columns, y, V,
         gram=gram, ridge=np.array([0.3, 0.7]), rhs=rhs,
     )  # fmt: skip
     S = V[columns]
     expected = np.linalg.solve(S.T @ S + gram + 0.3 * np.eye(k), S.T @ y + rhs[0])
     np.testing.assert_allclose(found[0], expected, atol=1e-9)
+    assert error == pytest.approx(((y - S @ expected) ** 2).sum(), rel=1e-8)
     empty = np.linalg.solve(gram + 0.7 * np.eye(k), rhs[1])
     np.testing.assert_allclose(found[1], empty, atol=1e-9)
 

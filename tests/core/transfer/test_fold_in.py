@@ -39,7 +39,7 @@ def test_a_training_user_folds_in_to_the_row_that_the_fit_itself_solves(feedback
         user = fold_in_biases(TARGET, fit.biases)
         rows = np.repeat(np.arange(TARGET.shape[0]), np.diff(TARGET.indptr))
         values = TARGET.data - fit.biases.mean - user[rows] - fit.biases.item[TARGET.indices]
-    wanted = half_sweep(
+    wanted, _ = half_sweep(
         sp.csr_array((values.astype(float), TARGET.indices, TARGET.indptr), TARGET.shape),
         fit.item_factors, fit.user_factors, fit.spec, fit.nonnegative,
     )  # fmt: skip
