@@ -14,6 +14,8 @@ from transrec_core.columns import ITEM
 if TYPE_CHECKING:
     import pandas as pd
 
+    from transrec_core.factors.geometry import Alignment
+
 MAP = "item_map"
 BOTH = "Both"
 SHOWN = {BOTH: ("source", "target"), "Source": ("source",), "Target": ("target",)}
@@ -89,9 +91,7 @@ def explore(result: Result, dark: bool) -> None:
             _inspector(result, frame, chosen, near)
 
 
-def _numbers(
-    faithfulness: float, variance: tuple[float, float], alignment: "compute.Alignment"
-) -> None:
+def _numbers(faithfulness: float, variance: tuple[float, float], alignment: "Alignment") -> None:
     with st.grid(3, min_column_width=130):
         st.metric(
             "Variance shown",

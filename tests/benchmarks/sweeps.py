@@ -4,9 +4,9 @@
     python tests/benchmarks/sweeps.py [--ratings 2000000] [--rank 64] [--repeats 3] [--peers NAME]
 
 Prints JSON rows {"case", "ours_s", "peer", "peer_s", "ratio"}: medians over repeats in which ours
-and the peers run in turn on the same matrix. A peer's sweep is the time of a fit of 1 + n sweeps less
-that of one of 1, over n, so that its set-up does not count; ours is timed the same way. The first
-row gives ours as a share of the machine's own single-precision matrix product, at 2·k² operations a
+and the peers run in turn on the same matrix. A sweep is the time of a fit of 1 + n sweeps less that
+of one of 1, over n, so that set-up does not count; the same for ours, J included. The first rows give
+ours as a share of the machine's own single-precision matrix product, at 2·k² operations a
 rating and half-sweep.
 """
 
@@ -30,7 +30,7 @@ LAM = 0.05
 
 
 def ours(matrix: sp.csr_array, rank: int, feedback: Any) -> Callable[[int], Any]:
-    """Fit by the package, J left out of the comparison by none: it is part of our sweep."""
+    """Fit by the package itself, with J after each half-sweep."""
 
     def fit(sweeps: int) -> Any:
         return factorize(
