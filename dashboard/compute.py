@@ -29,12 +29,12 @@ from transrec_core.data.reading import Table, read_table
 from transrec_core.data.report import Problem
 from transrec_core.errors import NoTextError, TransrecError
 from transrec_core.evidence.results import Evidence
+from transrec_core.factors.geometry import Alignment
 from transrec_core.recommending import history as core_history
 from transrec_core.recommending import listed_users, recommend_for
 from transrec_core.reporting.bundle import bundle_files, compare_command
 from transrec_core.reporting.tables import csv_bytes, recommendations_bytes
 from transrec_core.settings import Settings
-from transrec_core.factors.geometry import Alignment
 from transrec_core.space import FactorCard, ItemMap
 from transrec_core.space import alignment as core_alignment
 from transrec_core.space import factor_cards as core_factor_cards

@@ -5,8 +5,8 @@
 
 Prints JSON rows {"case", "ours_s", "peer", "peer_s", "ratio"}: medians over repeats in which ours
 and the peers run in turn on the same matrix. A sweep is the time of a fit of 1 + n sweeps less that
-of one of 1, over n, so that set-up does not count; the same for ours, J included. The first rows give
-ours as a share of the machine's own single-precision matrix product, at 2·k² operations a
+of one of 1, over n, so that set-up does not count; the same for ours, J included. The first rows
+give ours as a share of the machine's own single-precision matrix product, at 2·k² operations a
 rating and half-sweep.
 """
 
