@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 SCAN_BLOCK = 2**23
 ARROW_BLOCK = 2**24
 ROW_BLOCK = 2**16
+# A column whose first cells repeat is stored as codes into a dictionary of its distinct texts.
+TRIAL_BLOCK = 2**18
+REPEATING = 0.5
+ENCODED = pa.dictionary(pa.int32(), pa.string())
 QUOTE, LF, CR = 34, 10, 13
 
 
@@ -39,7 +43,7 @@ class Parsed:
     Attributes
     ----------
     columns
-        One text array a column.
+        One text array a column, dictionary-encoded where cells repeat.
     lines
         1-based line of each row, or ``None`` where row i is line ``first_line + i``.
     first_line
@@ -133,9 +137,10 @@ def _parse_clean(
     data: bytes, delimiter: str, width: int, header: bool, quoting: bool
 ) -> Parsed | None:
     names = [str(i) for i in range(width)]
-    try:
-        table = pacsv.read_csv(
-            pa.BufferReader(data),
+
+    def read(block: bytes, types: dict[str, pa.DataType]) -> pa.Table:
+        return pacsv.read_csv(
+            pa.BufferReader(block),
             pacsv.ReadOptions(column_names=names, skip_rows=int(header), block_size=ARROW_BLOCK),
             pacsv.ParseOptions(
                 delimiter=delimiter,
@@ -143,24 +148,41 @@ def _parse_clean(
                 double_quote=quoting,
                 ignore_empty_lines=False,
             ),
-            pacsv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.large_string()),
-                strings_can_be_null=False,
-                check_utf8=False,
-            ),
+            pacsv.ConvertOptions(column_types=types, strings_can_be_null=False, check_utf8=False),
         )
+
+    types = dict.fromkeys(names, pa.large_string())
+    end = max(data.rfind(b"\n", 0, TRIAL_BLOCK), data.rfind(b"\r", 0, TRIAL_BLOCK)) + 1
+    try:
+        trial = read(data[:end] if end else data, types)
+        for name in names:
+            if pc.count_distinct(trial[name]).as_py() <= REPEATING * len(trial):
+                types[name] = ENCODED
+        table = read(data, types)
     except pa.ArrowInvalid:
         return None  # a blank line or a row of another width: count them line by line
     columns, lines = table.columns, None
-    empty = pc.equal(columns[0], "")
-    if pc.any(empty).as_py():
-        for column in columns[1:]:
-            empty = pc.and_(empty, pc.equal(column, ""))
-        if pc.any(empty).as_py():
-            keep = pc.invert(empty)
-            lines = np.flatnonzero(keep.to_numpy(zero_copy_only=False)) + 1 + int(header)
-            columns = table.filter(keep).columns
+    empty = _empty(columns[0])
+    for column in columns[1:]:
+        if not empty.any():
+            break
+        empty &= _empty(column)
+    if empty.any():
+        lines = np.flatnonzero(~empty) + 1 + int(header)
+        columns = table.filter(pa.array(~empty)).columns
     return Parsed(list(columns), lines, 1 + int(header))
+
+
+def _empty(column: pa.ChunkedArray) -> "NDArray[np.bool_]":
+    """Which cells are empty; of an encoded column, the dictionaries tell whether any is."""
+    if not pa.types.is_dictionary(column.type):
+        return np.array(pc.equal(column, "").to_numpy(zero_copy_only=False), bool)
+    parts = [np.zeros(0, bool)]
+    for chunk in column.chunks:
+        empty = np.array(pc.equal(chunk.dictionary, "").to_numpy(zero_copy_only=False), bool)
+        found = empty.any()
+        parts.append(empty[chunk.indices.to_numpy()] if found else np.zeros(len(chunk), bool))
+    return np.concatenate(parts)
 
 
 def _parse_carefully(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transrec_core.columns import ITEM, RATING, TIME, USER
-from transrec_core.data.interactions import Interactions
+from transrec_core.data.interactions import Encoded, Interactions
 from transrec_core.data.mapping import ROLES
-from transrec_core.data.reading import SEVERITIES, Table, read_table
+from transrec_core.data.reading import SEVERITIES, Table, as_frame, read_table
 from transrec_core.data.report import ImportReport, Problem
 from transrec_core.errors import BadRatingsError
 
@@ -58,7 +58,30 @@ class Ratings:
 
     @cached_property
     def _interactions(self) -> Interactions:
+        if self._encoded is not None:
+            return Interactions.from_codes(self._encoded)
         return Interactions.from_frame(self.frame)
+
+    @property
+    def _encoded(self) -> Encoded | None:
+        """The rows with encoded ids, where they come from a file."""
+        return self.__dict__.get("encoded")
+
+    @classmethod
+    def _of(cls, rows: Encoded, report: ImportReport, sha256: str) -> "Ratings":
+        """Ratings whose table of text is written out when somebody first looks at it."""
+        made = object.__new__(cls)
+        made.__dict__.update(report=report, sha256=sha256, encoded=rows)
+        return made
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Write out the table."""
+            if name != "frame" or "encoded" not in self.__dict__:
+                raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+            self.__dict__["frame"] = _decoded(self.__dict__["encoded"])
+            return self.__dict__["frame"]
 
 
 def read_ratings(
@@ -122,9 +145,10 @@ def to_ratings(
                 "If there are ratings, name their column.",
             )
         )
-    ids = {role: _text(table, columns[role]) for role in ("user", "item")}
+    ids = {role: _coded(table, columns[role]) for role in ("user", "item")}
     blank = {
-        role: _mask(pc.equal(pc.utf8_trim_whitespace(cells), "")) for role, cells in ids.items()
+        role: _of_each(_mask(pc.equal(pc.utf8_trim_whitespace(cells.dictionary), "")), cells)
+        for role, cells in ids.items()
     }
     keep = ~(blank["user"] | blank["item"])
     if not keep.all():
@@ -143,7 +167,7 @@ def to_ratings(
         )
     ratings = times = None
     if columns["rating"] is not None:
-        ratings, found = _ratings(table, _text(table, columns["rating"]), keep)
+        ratings, found = _ratings(table, _coded(table, columns["rating"]), keep)
         problems += found
         keep &= np.isfinite(ratings)
     if columns["time"] is not None:
@@ -156,23 +180,26 @@ def to_ratings(
             f"Check which columns hold the user ({columns['user']}), the item ({columns['item']}) "
             f"and the rating ({columns['rating']}).",
         )
-    frame, lines = _assemble(table, ids, ratings, times, keep)
-    frame, found = _merge_duplicates(frame, lines, duplicates, table)
+    kept = None if keep.all() else np.flatnonzero(keep)
+    rows = _assemble(ids, ratings, times, kept)
+    rows, found = _merge_duplicates(rows, kept, duplicates, table)
     problems += found
-    for role, column in (("user", USER), ("item", ITEM)):
-        problems += _id_problems(frame[column], role)
+    for role, names, codes in (
+        ("user", rows.users, rows.user_codes),
+        ("item", rows.items, rows.item_codes),
+    ):
+        problems += _id_problems(names, codes, role)
     problems.sort(key=lambda problem: SEVERITIES.index(problem.severity))
     report = replace(table.report, mapping=columns, problems=tuple(problems))
-    return Ratings(frame, report, table.sha256)
+    return Ratings._of(rows, report, table.sha256)
 
 
 def _columns(table: Table, mapping: Mapping[str, str | None] | None) -> dict[str, str | None]:
     given = table.report.mapping if mapping is None else mapping
     columns = {role: given.get(role) for role in ROLES}
-    have = ", ".join(table.frame.columns[:12])
-    unknown = [
-        column for column in columns.values() if column and column not in table.frame.columns
-    ]
+    present = table.cells.column_names
+    have = ", ".join(present[:12])
+    unknown = [column for column in columns.values() if column and column not in present]
     if unknown or set(given) - set(ROLES):
         what = unknown[0] if unknown else sorted(set(given) - set(ROLES))[0]
         raise BadRatingsError(
@@ -194,12 +221,22 @@ def _columns(table: Table, mapping: Mapping[str, str | None] | None) -> dict[str
     return columns
 
 
-def _text(table: Table, column: str | None) -> pa.ChunkedArray:
-    array = pa.array(table.frame[column], pa.large_string())
-    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+def _coded(table: Table, column: str | None) -> pa.DictionaryArray:
+    """Codes of one column's cells and the distinct texts, in the order they first occur."""
+    cells = table.cells[column]
+    if not pa.types.is_dictionary(cells.type):
+        cells = cells.dictionary_encode()
+    return cells.unify_dictionaries().combine_chunks()
 
 
-def _mask(values: pa.ChunkedArray) -> "NDArray[np.bool_]":
+def _of_each(values: "NDArray[Any]", cells: pa.DictionaryArray) -> "NDArray[Any]":
+    """Value of each cell from the value of each distinct text."""
+    if values.dtype == bool and not values.any():
+        return np.zeros(len(cells), bool)
+    return np.asarray(values[cells.indices.to_numpy()])
+
+
+def _mask(values: pa.Array) -> "NDArray[np.bool_]":
     return np.array(values.to_numpy(zero_copy_only=False), bool)
 
 
@@ -216,12 +253,27 @@ def _row_problem(
     )
 
 
-def _examples(cells: pa.ChunkedArray, bad: "NDArray[np.bool_]") -> str:
+def _examples(cells: pa.Array | pa.ChunkedArray, bad: "NDArray[np.bool_]") -> str:
     values = cells.take(pa.array(np.flatnonzero(bad)[:5])).to_pylist()
     return ", ".join(repr(v if len(v) <= 20 else v[:20] + "…") for v in dict.fromkeys(values))
 
 
-def _numbers(cells: pa.ChunkedArray, pattern: str = DECIMAL) -> "NDArray[np.float64]":
+def _whole_numbers(cells: pa.ChunkedArray) -> "NDArray[np.float64] | None":
+    """Cells that are all whole numbers in digits alone; ``None`` where one is anything else."""
+    for chunk in cells.chunks:
+        text = chunk.buffers()[2]
+        # Arrow also reads 0x1F, so no byte may lie above the digits.
+        if text is None or not len(text) or np.frombuffer(text, np.uint8).max() > ord("9"):
+            return None
+    try:
+        return np.concatenate(
+            [chunk.cast(pa.int64()).to_numpy().astype(np.float64) for chunk in cells.chunks]
+        )
+    except pa.ArrowInvalid:
+        return None
+
+
+def _numbers(cells: pa.Array | pa.ChunkedArray, pattern: str = DECIMAL) -> "NDArray[np.float64]":
     """Cells that are written as decimal numbers, NaN elsewhere; blanks around them are ignored."""
     cells = pc.utf8_trim_whitespace(cells)
     fits = pc.match_substring_regex(cells, pattern)
@@ -235,14 +287,10 @@ def _numbers(cells: pa.ChunkedArray, pattern: str = DECIMAL) -> "NDArray[np.floa
 
 
 def _ratings(
-    table: Table, cells: pa.ChunkedArray, keep: "NDArray[np.bool_]"
+    table: Table, cells: pa.DictionaryArray, keep: "NDArray[np.bool_]"
 ) -> tuple["NDArray[np.float64]", list[Problem]]:
     # Ratings repeat a few values a million times: read each value once.
-    encoded = cells.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.unify_dictionaries().combine_chunks()
-    codes = encoded.indices.to_numpy()
-    values = pa.chunked_array([encoded.dictionary])
+    values = cells.dictionary
     numbers, problems = _numbers(values), []
     commas = _numbers(values, DECIMAL_COMMA)
     dots = _mask(pc.match_substring(values, "."))
@@ -255,11 +303,13 @@ def _ratings(
                 "info",
                 f"Ratings have a decimal comma: {first} was read as {first.replace(',', '.')}.",
                 "",
-                int(np.isfinite(commas)[codes].sum()),
+                int(_of_each(np.isfinite(commas), cells).sum()),
             )
         )
         numbers = np.where(np.isnan(numbers), commas, numbers)
-    ratings = numbers[codes]
+    ratings = _of_each(numbers, cells)
+    if not np.isnan(numbers).any():
+        return ratings, problems
     bad = np.isnan(ratings) & keep
     if bad.any():
         problems.append(
@@ -279,17 +329,12 @@ def _ratings(
 def _times(
     table: Table, column: str, keep: "NDArray[np.bool_]"
 ) -> tuple["NDArray[np.float64] | None", list[Problem]]:
-    cells = _text(table, column)
-    times = _numbers(cells)
-    for least, units in EPOCH_UNITS:
-        times = np.where(np.abs(times) >= least, times / units, times)
-    other = np.isnan(times)
-    if other.any():
-        dates = pd.to_datetime(
-            table.frame[column][other].str.strip(), format="ISO8601", utc=True, errors="coerce"
-        )
-        since = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-        times[other] = since.to_numpy(np.float64)
+    cells = table.cells[column]
+    if pa.types.is_dictionary(cells.type):
+        cells = _coded(table, column)
+        times = _of_each(_seconds(pa.chunked_array([cells.dictionary])), cells)
+    else:
+        times = _seconds(cells)
     bad = np.isnan(times) & keep
     if not bad.any():
         return times, []
@@ -308,62 +353,115 @@ def _times(
     return (None if none_left else times), [problem]
 
 
+def _seconds(cells: pa.ChunkedArray) -> "NDArray[np.float64]":
+    """Seconds since 1970 of Unix times and ISO dates, NaN elsewhere."""
+    whole = _whole_numbers(cells)
+    times = _numbers(cells) if whole is None else whole
+    if np.fmax.reduce(times) >= EPOCH_UNITS[-1][0] or np.fmin.reduce(times) <= -EPOCH_UNITS[-1][0]:
+        for least, units in EPOCH_UNITS:
+            times = np.where(np.abs(times) >= least, times / units, times)
+    other = np.isnan(times)
+    if other.any():
+        texts = as_frame({TIME: cells.filter(pa.array(other))})[TIME]
+        dates = pd.to_datetime(texts.str.strip(), format="ISO8601", utc=True, errors="coerce")
+        since = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+        times[other] = since.to_numpy(np.float64)
+    return times
+
+
 def _assemble(
-    table: Table,
-    ids: Mapping[str, pa.ChunkedArray],
+    ids: Mapping[str, pa.DictionaryArray],
     ratings: "NDArray[np.float64] | None",
     times: "NDArray[np.float64] | None",
-    keep: "NDArray[np.bool_]",
-) -> tuple[pd.DataFrame, "NDArray[np.int64]"]:
-    rows = np.flatnonzero(keep)
-    whole = len(rows) == len(keep)
-    mask = None if whole else pa.array(keep)
-    columns: dict[str, pa.ChunkedArray] = {
-        USER: ids["user"] if mask is None else ids["user"].filter(mask),
-        ITEM: ids["item"] if mask is None else ids["item"].filter(mask),
+    kept: "NDArray[np.int64] | None",
+) -> Encoded:
+    """The kept rows (all by default) with codes in the order of the sorted ids they use."""
+
+    def of_kept(values: "NDArray[Any]") -> "NDArray[Any]":
+        return values if kept is None else values[kept]
+
+    sides = []
+    for role, column in (("user", USER), ("item", ITEM)):
+        codes = of_kept(ids[role].indices.to_numpy())
+        names = ids[role].dictionary
+        order = pc.sort_indices(names).to_numpy().astype(np.int64)
+        order = order[np.bincount(codes, minlength=len(names))[order] > 0]
+        rank = np.empty(len(names), np.int32)
+        rank[order] = np.arange(len(order), dtype=np.int32)
+        index = pd.Index(as_frame({column: names.take(pa.array(order))})[column])
+        sides.append((index.rename(None), rank[codes]))
+    (users, user_codes), (items, item_codes) = sides
+    return Encoded(
+        users,
+        items,
+        user_codes,
+        item_codes,
+        None if ratings is None else of_kept(ratings),
+        None if times is None else of_kept(times),
+    )
+
+
+def _decoded(rows: Encoded) -> pd.DataFrame:
+    """The table of ``Ratings.frame``."""
+    columns = {
+        name: pa.array(ids, pa.large_string()).take(pa.array(codes))
+        for name, ids, codes in (
+            (USER, rows.users, rows.user_codes),
+            (ITEM, rows.items, rows.item_codes),
+        )
     }
-    frame = pa.table(columns).to_pandas()
-    for name, values in ((RATING, ratings), (TIME, times)):
+    frame = as_frame(columns)
+    for name, values in ((RATING, rows.ratings), (TIME, rows.times)):
         if values is not None:
-            frame[name] = values[rows]
-    return frame, rows
+            frame[name] = values
+    return frame
 
 
 def _merge_duplicates(
-    frame: pd.DataFrame, rows: "NDArray[np.int64]", policy: Duplicates, table: Table
-) -> tuple[pd.DataFrame, list[Problem]]:
-    users, _ = pd.factorize(frame[USER])
-    items, names = pd.factorize(frame[ITEM])
-    pairs = pd.Series(users.astype(np.int64) * max(len(names), 1) + items)
-    repeated = pairs.duplicated().to_numpy()
-    count = int(repeated.sum())
+    rows: Encoded, kept: "NDArray[np.int64] | None", policy: Duplicates, table: Table
+) -> tuple[Encoded, list[Problem]]:
+    at = rows.positions
+    again = np.append(False, at.indices[1:] == at.indices[:-1])
+    starts = at.indptr[:-1]
+    again[starts[np.diff(at.indptr) > 0]] = False
+    count = int(again.sum())
     if count == 0:
-        return frame, []
-    lines = table.lines_of(rows[np.flatnonzero(repeated)])
-    first = frame.iloc[int(np.flatnonzero(repeated)[0])]
-    example = f"user {first[USER]}, item {first[ITEM]}"
+        return rows, []
+    repeated = np.sort(at.data[again])
+    lines = table.lines_of(repeated if kept is None else kept[repeated])
+    first = repeated[0]
+    user, item = rows.users[rows.user_codes[first]], rows.items[rows.item_codes[first]]
+    example = f"user {user}, item {item}"
     if policy == "refuse":
         raise BadRatingsError(
             f"{table.report.file}: {count} rows repeat a user–item pair "
             f"(line {lines[0]}: {example}).",
             "Keep the last rating or the mean of them instead, or remove the repetitions.",
         )
-    times = frame[TIME].to_numpy() if TIME in frame else np.zeros(len(frame))
     # Unreadable times sort first; the sort is stable, so equal times keep the file's order.
-    order = np.lexsort((np.nan_to_num(times, nan=-np.inf), pairs.to_numpy()))
-    sorted_pairs = pairs.to_numpy()[order]
-    last = np.append(sorted_pairs[1:] != sorted_pairs[:-1], True)
-    kept = order[last]
-    merged = frame.iloc[kept].copy()
-    if policy == "mean" and RATING in frame:
-        starts = np.flatnonzero(np.append(True, last[:-1]))
-        sums = np.add.reduceat(frame[RATING].to_numpy()[order], starts)
-        merged[RATING] = sums / np.diff(np.append(starts, len(order)))
-    merged = merged.iloc[np.argsort(kept)].reset_index(drop=True)
+    order, pair = at.data, np.cumsum(~again)
+    if rows.times is not None:
+        times = np.nan_to_num(rows.times, nan=-np.inf)
+        order = order[np.lexsort((times[order], pair))]
+    begins = np.flatnonzero(~again)
+    latest = np.sort(order[np.append(begins[1:], len(order)) - 1])
+    ratings = rows.ratings
+    if policy == "mean" and ratings is not None:
+        means = np.add.reduceat(ratings[order], begins) / np.diff(np.append(begins, len(order)))
+        ratings = ratings.copy()
+        ratings[order] = means[pair - 1]
+    merged = Encoded(
+        rows.users,
+        rows.items,
+        rows.user_codes[latest],
+        rows.item_codes[latest],
+        None if ratings is None else ratings[latest],
+        None if rows.times is None else rows.times[latest],
+    )
     how = (
         "the mean rating was taken"
-        if policy == "mean" and RATING in frame
-        else ("the latest was kept" if TIME in frame else "the last in the file was kept")
+        if policy == "mean" and ratings is not None
+        else ("the last in the file was kept" if rows.times is None else "the latest was kept")
     )
     return merged, [
         Problem(
@@ -377,12 +475,19 @@ def _merge_duplicates(
     ]
 
 
-def _id_problems(ids: pd.Series, role: str) -> list[Problem]:
-    """Signs that ids were damaged before they came here; looked for on unique ids only."""
-    unique = pa.chunked_array([pa.array(pd.unique(ids), pa.large_string())])
-    problems = []
+def _id_problems(ids: pd.Index, codes: "NDArray[np.int32]", role: str) -> list[Problem]:
+    """Signs that ids were damaged before they came here; examples in the order of the rows."""
+    unique = pa.array(ids, pa.large_string())
     trimmed = pc.utf8_trim_whitespace(unique)
     blanks = _mask(pc.not_equal(trimmed, unique))
+    scientific = _mask(pc.match_substring_regex(trimmed, SCIENTIFIC))
+    other = _mask(pc.invert(pc.string_is_ascii(unique)))
+    if not (blanks | scientific | other).any():
+        return []
+    seen = pd.unique(codes)
+    unique = unique.take(pa.array(seen))
+    blanks, scientific, other = blanks[seen], scientific[seen], other[seen]
+    problems = []
     if blanks.any():
         problems.append(
             Problem(
@@ -394,7 +499,6 @@ def _id_problems(ids: pd.Series, role: str) -> list[Problem]:
                 int(blanks.sum()),
             )
         )
-    scientific = _mask(pc.match_substring_regex(trimmed, SCIENTIFIC))
     if scientific.any():
         problems.append(
             Problem(
@@ -407,7 +511,6 @@ def _id_problems(ids: pd.Series, role: str) -> list[Problem]:
                 int(scientific.sum()),
             )
         )
-    other = _mask(pc.invert(pc.string_is_ascii(unique)))
     if other.any():
         texts = unique.filter(pa.array(other)).to_pylist()
         forms = pd.Series([unicodedata.normalize("NFC", text) for text in texts])

@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,9 @@ class Table:
 
     Attributes
     ----------
-    frame
-        All columns text, unique column names, one row a data row.
+    cells
+        All columns text, dictionary-encoded where cells repeat; unique column names, one row a
+        data row.
     report
         How the file was read, the guessed mapping and all problems.
     sha256
@@ -48,11 +50,16 @@ class Table:
         Line of the first row.
     """
 
-    frame: pd.DataFrame
+    cells: pa.Table
     report: ImportReport
     sha256: str
     lines: "NDArray[np.int64] | None" = None
     first_line: int = 2
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The cells as a table of plain text columns, made when first asked for."""
+        return as_frame(dict(zip(self.cells.column_names, self.cells.columns, strict=True)))
 
     def lines_of(self, rows: "NDArray[np.int64]") -> tuple[int, ...]:
         """Line numbers of the first five of these row positions."""
@@ -61,6 +68,13 @@ class Table:
             int(line)
             for line in (rows + self.first_line if self.lines is None else self.lines[rows])
         )
+
+
+def as_frame(columns: Mapping[str, pa.ChunkedArray]) -> pd.DataFrame:
+    """Table of text columns from text that may be dictionary-encoded."""
+    text = {name: column.cast(pa.large_string()) for name, column in columns.items()}
+    frame: pd.DataFrame = pa.table(text).to_pandas()
+    return frame
 
 
 def read_table(
@@ -345,7 +359,7 @@ def _table(
     delimiter: str | None,
     header: bool,
 ) -> Table:
-    frame = pa.table(dict(zip(columns, parsed.columns, strict=True))).to_pandas()
+    cells = pa.table(dict(zip(columns, parsed.columns, strict=True)))
     head = [column.slice(0, 1000).to_pylist() for column in parsed.columns]
     mapping = guess_mapping(columns, header, list(zip(*head, strict=True)))
     problems.extend(_mapping_problems(mapping, columns))
@@ -353,7 +367,7 @@ def _table(
     report = ImportReport(
         opened.name,
         True,
-        len(frame),
+        len(cells),
         tuple(columns),
         encoding,
         delimiter,
@@ -361,7 +375,7 @@ def _table(
         mapping,
         tuple(problems),
     )
-    return Table(frame, report, opened.sha256, parsed.lines, parsed.first_line)
+    return Table(cells, report, opened.sha256, parsed.lines, parsed.first_line)
 
 
 def _mapping_problems(mapping: Mapping[str, str | None], columns: Sequence[str]) -> list[Problem]:

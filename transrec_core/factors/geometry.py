@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.manifold import trustworthiness
 
 from transrec_core.ranking import top_items
 
@@ -103,6 +102,9 @@ def faithfulness(
     neighbours = min(neighbours, (len(points) - 1) // 2)
     if neighbours < 1:
         return 1.0
+    # Here, because scikit-learn's manifold package takes longer to load than all of ours.
+    from sklearn.manifold import trustworthiness
+
     return float(trustworthiness(points, projected, n_neighbors=neighbours, metric="cosine"))
 
 

@@ -223,3 +223,18 @@ def test_real_rating_files_load_whole(shared_data):
         found = read_ratings(shared_data / name)
         assert len(found.frame) == rows, name
         assert codes(found) == [], name
+
+
+def test_an_id_of_a_left_out_row_is_no_user_and_the_frame_has_plain_columns():
+    """Ids are encoded while reading; rows left out later may not leave their ids behind."""
+    lines = ["user_id,item_id,rating"]
+    lines += [f"u{n % 7},i{n % 11},{n % 5 + 1}" for n in range(60)]
+    content = "\n".join([*lines, "ghost,i1,nonsense", "u1,spectre,", "", ",,"]).encode()
+    found = read_ratings(content, name="ratings.csv", duplicates="mean")
+    domain = found.interactions()
+    assert "ghost" not in domain.users
+    assert "spectre" not in domain.items
+    assert sorted(domain.users) == [f"u{n}" for n in range(7)]
+    assert found.frame.columns.name is None
+    assert found.frame.index.name is None
+    assert set(found.frame["user_id"]) == set(domain.users)
