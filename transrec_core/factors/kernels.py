@@ -53,7 +53,7 @@ def _cholesky_solve(A: Any, b: Any, x: Any) -> bool:
     k = A.shape[0]
     for j in range(k):
         s = A[j, j]
-        floor = s * 1e-7
+        floor = s * (1e-7 if A.itemsize == 4 else 1e-15)
         for p in range(j):
             s -= A[j, p] * A[j, p]
         if not s > floor:
@@ -252,7 +252,7 @@ def _solve_rows(
                 # Singular systems exist (λ = 0 with more factors than ratings): the diagonal is
                 # then raised by the smallest tenfold of rounding error that makes it positive.
                 work[:] = A
-                jitter = scale * fixed.dtype.type(1e-6)
+                jitter = scale * fixed.dtype.type(1e-6 if fixed.itemsize == 4 else 1e-14)
                 for _ in range(MAX_JITTERS):
                     if _cholesky_solve(work, b, x):
                         out[row] = x
@@ -388,13 +388,17 @@ def solve_rows(
         return out, 0.0
     added = np.zeros((1, k), dtype) if rhs is None else np.ascontiguousarray(rhs, dtype)
     turn = None
-    if not nonnegative and np.any(gram):
-        # In the directions of the constant Gram matrix it is diagonal, as the ridge is, and short
-        # rows can be solved through their own few columns. Non-negativity does not survive a turn.
-        shares, turn = np.linalg.eigh(np.asarray(gram, np.float64))
-        gram = np.diag(np.maximum(shares, 0))
-        turn = turn.astype(dtype)
-        fixed, added = fixed @ turn, np.ascontiguousarray(added @ turn)
+    # In the directions of the constant Gram matrix it is diagonal, as the ridge is, and short rows
+    # can be solved through their own few columns. Not where its smallest directions are rounding,
+    # which must not be divided by; and non-negativity does not survive a turn.
+    diagonal = not nonnegative
+    if diagonal and np.any(gram):
+        shares, turned = np.linalg.eigh(np.asarray(gram, np.float64))
+        diagonal = shares[0] + ridge.min() > k * np.finfo(dtype).eps * shares[-1]
+        if diagonal:
+            turn = turned.astype(dtype)
+            gram = np.diag(np.maximum(shares, 0))
+            fixed, added = fixed @ turn, np.ascontiguousarray(added @ turn)
     bounds = _equal_work(indptr, k)
     errors = np.zeros(len(bounds) - 1)
     with single_threaded_blas():
@@ -408,7 +412,7 @@ def solve_rows(
             np.ascontiguousarray(gram, dtype),
             np.ascontiguousarray(ridge, dtype),
             added,
-            not nonnegative,
+            bool(diagonal),
             nonnegative,
             out,
             errors,

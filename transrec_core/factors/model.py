@@ -51,6 +51,14 @@ class Factors:
         """Keep VᵀV: every fold-in of the implicit objective needs it."""
         object.__setattr__(self, "item_gram", self.item_factors.T @ self.item_factors)
 
+    def __repr__(self) -> str:
+        """Sizes only: a repr in a log holds no data."""
+        kind = "non-negative " if self.nonnegative else ""
+        return (
+            f"Factors({len(self.user_factors)} users × {len(self.item_factors)} items, {kind}rank "
+            f"{self.rank}, {self.feedback}, λ {self.lam:g})"
+        )
+
     @property
     def rank(self) -> int:
         """Number of factors k."""

@@ -101,6 +101,25 @@ def factorize(
         raise BadSettingError(f"rank is {rank}.", "It must be at least 1.")
     if not 0 <= lam < np.inf:
         raise BadSettingError(f"lam is {lam}.", "It must be zero or a positive number.")
+    for name, value, ok, need in (
+        ("alpha0", alpha0, 0 <= alpha0 < np.inf, "zero or a positive number"),
+        (
+            "regularization_exponent",
+            regularization_exponent,
+            np.isfinite(regularization_exponent),
+            "a number, as 0 or 1",
+        ),
+        ("confidence", confidence, confidence in ("equal", "values"), "equal or values"),
+        ("sweeps", sweeps, sweeps >= 1, "at least 1"),
+        (
+            "dtype",
+            np.dtype(dtype).name,
+            np.dtype(dtype) in (np.float32, np.float64),
+            "float32 or float64",
+        ),
+    ):
+        if not ok:
+            raise BadSettingError(f"{name} is {value!r}.", f"It must be {need}.")
     if feedback not in ("ratings", "implicit") or model not in ("als", "nmf"):
         raise BadSettingError(
             f"feedback is {feedback!r} and model is {model!r}.",
@@ -251,7 +270,12 @@ def _as_csr(matrix: Any) -> "sp.csr_array":
             f"The matrix is a {type(matrix).__name__}, not a SciPy sparse matrix.",
             "Pass users × items as scipy.sparse.csr_array.",
         )
-    csr = sp.csr_array(cast("Any", matrix))
+    given = cast("Any", matrix)
+    if len(given.shape) != 2:
+        raise BadRatingsError(
+            f"The matrix has {len(given.shape)} dimension.", "Pass users × items: two dimensions."
+        )
+    csr = sp.csr_array(given)
     if csr.dtype == bool or csr.dtype.kind not in "iuf":
         raise BadRatingsError(
             f"The ratings have type {csr.dtype}.", "Pass numbers: convert with .astype('float32')."
