@@ -1,8 +1,15 @@
 """Fixtures that all tests share: where real data and the sample are."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time where a change is judged; new ones wherever somebody tries it out.
+settings.register_profile("judged", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("judged")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -86,6 +86,7 @@ def _nonnegative_solve(A: Any, b: Any, x: Any, work: Any, part: Any, z: Any) -> 
     the minimum itself, which descent alone would only creep up to where A is ill-conditioned.
     """
     k = A.shape[0]
+    exact = False
     for _ in range(NNLS_ROUNDS):
         for _ in range(NNLS_DESCENTS):
             change = x[0] * 0
@@ -102,7 +103,9 @@ def _nonnegative_solve(A: Any, b: Any, x: Any, work: Any, part: Any, z: Any) -> 
                 largest = max(largest, value)
                 x[f] = value
             if change <= NNLS_TOLERANCE * largest:
-                return
+                break
+        if exact and change <= NNLS_TOLERANCE * largest:
+            return
         free = 0
         for f in range(k):
             if x[f] > 0:
@@ -114,16 +117,27 @@ def _nonnegative_solve(A: Any, b: Any, x: Any, work: Any, part: Any, z: Any) -> 
                 part[free] = b[f]
                 free += 1
         if free == 0 or not _cholesky_solve(work[:free, :free], part[:free], z[:free]):
+            if change <= NNLS_TOLERANCE * largest:
+                return
             continue
-        feasible = True
-        for f in range(free):
-            feasible = feasible and z[f] >= 0
-        if feasible:
-            free = 0
-            for f in range(k):
-                if x[f] > 0:
+        # Towards the minimum on the positive coordinates, as far as none of them turns negative.
+        step = x[0] * 0 + 1
+        free = 0
+        for f in range(k):
+            if x[f] > 0:
+                if z[free] < 0:
+                    step = min(step, x[f] / (x[f] - z[free]))
+                free += 1
+        exact = step == 1
+        free = 0
+        for f in range(k):
+            if x[f] > 0:
+                if exact:
                     x[f] = z[free]
-                    free += 1
+                else:
+                    bound = z[free] < 0 and x[f] / (x[f] - z[free]) <= step
+                    x[f] = x[f] * 0 if bound else x[f] + step * (z[free] - x[f])
+                free += 1
 
 
 @njit(cache=True, nogil=True, fastmath=True)
