@@ -1046,7 +1046,7 @@ def test_every_kind_of_matrix_and_objective_is_drawn():
     """The strategy is not vacuous: what the names above promise does occur."""
     seen: set[str] = set()
 
-    @settings(max_examples=400, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=2000, deadline=None, database=None, derandomize=True)
     @given(cases())
     def look(case):
         matrix = case.matrix
