@@ -1,5 +1,6 @@
 """The best of each row of a table of scores, ties decided the same way everywhere."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,6 +8,17 @@ import numpy as np
 if TYPE_CHECKING:
     import scipy.sparse as sp
     from numpy.typing import NDArray
+
+
+CHUNK_CELLS = 16_000_000
+"""Scores held at once, rows × columns."""
+
+
+def chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """Cut the rows so that no piece holds more than ``CHUNK_CELLS`` scores."""
+    size = max(1, CHUNK_CELLS // max(n_columns, 1))
+    for first in range(0, n_rows, size):
+        yield slice(first, min(first + size, n_rows))
 
 
 def top_items(scores: "NDArray[np.floating]", n: int) -> "NDArray[np.int64]":

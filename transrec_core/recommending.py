@@ -1,6 +1,6 @@
 """Scores → lists: the best unseen items of each user, with the method that served them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,7 @@ from transrec_core.data.interactions import Interactions
 from transrec_core.data.linking import DomainPair
 from transrec_core.errors import BadSettingError
 from transrec_core.evidence.results import Chosen
-from transrec_core.ranking import hide, top_items
+from transrec_core.ranking import chunks, hide, top_items
 from transrec_core.transfer.fitting import TransferFit
 from transrec_core.transfer.fold_in import at_shots
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 METHODS_LISTED = ("factor_map", "target_only", "popularity")
-CHUNK_CELLS = 16_000_000
-"""Scores held at once, users × items."""
 
 
 def listed_users(pair: DomainPair) -> pd.Index:
@@ -89,7 +87,7 @@ def recommend_for(
     source_rows, target_rows = pair.source.rows_of(ids), pair.target.rows_of(ids)
     baselines = Baselines.fit(pair.target.matrix)
     frames = []
-    for chunk in _chunks(len(ids), len(pair.target.items)):
+    for chunk in chunks(len(ids), len(pair.target.items)):
         seen = _rows(pair.target.matrix, target_rows[chunk])
         served = _method_of(fit, method, chosen, source_rows[chunk], np.diff(seen.indptr))
         scores = np.empty(seen.shape, np.float32)
@@ -193,9 +191,3 @@ def _rows(matrix: sp.csr_array, rows: "NDArray[np.int64]") -> sp.csr_array:
     return sp.csr_array(
         (matrix.data[cells], matrix.indices[cells], indptr), (len(rows), matrix.shape[1])
     )
-
-
-def _chunks(n_users: int, n_items: int) -> Iterator[slice]:
-    size = max(1, CHUNK_CELLS // max(n_items, 1))
-    for first in range(0, n_users, size):
-        yield slice(first, min(first + size, n_users))

@@ -93,7 +93,7 @@ def test_auto_follows_what_validation_users_settled(done):
 def test_chunks_change_nothing(done, monkeypatch):
     users = [f"u{n:03d}" for n in range(0, 240, 7)]
     whole = tr.recommend_for(done.fit, users)
-    monkeypatch.setattr("transrec_core.recommending.CHUNK_CELLS", 100)
+    monkeypatch.setattr("transrec_core.ranking.CHUNK_CELLS", 100)
     # Up to single-precision rounding of scores that are themselves about zero.
     pd.testing.assert_frame_equal(tr.recommend_for(done.fit, users), whole, atol=1e-6)
 

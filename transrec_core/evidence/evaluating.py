@@ -1,6 +1,6 @@
 """One method, the held-out users, one metric: a value for every user at every number of shots."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,15 +12,12 @@ from transrec_core.data.linking import DomainPair
 from transrec_core.evidence.metrics import ndcg, rmse
 from transrec_core.evidence.splitting import HeldOut
 from transrec_core.factors.model import Factors
-from transrec_core.ranking import hide, top_items
+from transrec_core.ranking import chunks, hide, top_items
 from transrec_core.settings import Settings
 from transrec_core.transfer.fold_in import FoldedUsers, Prior, fold_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-CHUNK_CELLS = 16_000_000
-"""Scores held at once, users × items."""
 
 PerShot = Mapping[int, "NDArray[np.float64]"]
 """Metric of each held-out user at each number of shots; NaN where the user has too little data."""
@@ -121,7 +118,7 @@ def _measure(
     scores: "Callable[[slice, sp.csr_array], NDArray[np.floating]]",
 ) -> "NDArray[np.float64]":
     values = np.empty(users.test.shape[0])
-    for chunk in _chunks(users.test.shape):
+    for chunk in chunks(*users.test.shape):
         support, test = users.supports[shots][chunk], users.test[chunk]
         dense = scores(chunk, support)
         if kind.metric == "rmse":
@@ -130,9 +127,3 @@ def _measure(
         else:
             values[chunk] = ndcg(top_items(hide(dense, support), settings.top), test)
     return np.where(users.enough[shots], values, np.nan)
-
-
-def _chunks(shape: tuple[int, int]) -> Iterator[slice]:
-    size = max(1, CHUNK_CELLS // max(shape[1], 1))
-    for first in range(0, shape[0], size):
-        yield slice(first, min(first + size, shape[0]))
