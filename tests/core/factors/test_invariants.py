@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from scipy.optimize import nnls
 from worlds import checkerboard
 
-from transrec_core import recommending
+from transrec_core import ranking
 from transrec_core.data.linking import DomainPair
 from transrec_core.errors import BadRatingsError, RankTooLargeError
 from transrec_core.evidence.metrics import ndcg, rmse
@@ -999,7 +999,7 @@ def test_16_recommendations_do_not_depend_on_the_chunk(feedback, model, monkeypa
     users = [*pair.target.users, "nobody"]
     whole = recommend_for(fit, users, top=4)
     for cells in (1, 30):
-        monkeypatch.setattr(recommending, "CHUNK_CELLS", cells)
+        monkeypatch.setattr(ranking, "CHUNK_CELLS", cells)
         parts = recommend_for(fit, users, top=4)
         np.testing.assert_allclose(parts["score"], whole["score"], rtol=1e-5, atol=1e-6)
         keys = ["user_id", "rank", "method"]
