@@ -25,6 +25,8 @@ import scipy.linalg  # noqa: F401 - loads SciPy's BLAS, which compiled np.dot ca
 from numba import njit, prange
 from threadpoolctl import ThreadpoolController
 
+from transrec_core.factors.tiles import TILE, add_gram, dots, padded, solve, transpose
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -47,45 +49,33 @@ _launch = RLock()
 _blas = ThreadpoolController()
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _cholesky_solve(A: Any, b: Any, x: Any) -> bool:
-    """Solve A x = b in place by Cholesky; False where a pivot is not safely positive."""
-    k = A.shape[0]
-    for j in range(k):
-        s = A[j, j]
-        floor = s * (1e-7 if A.itemsize == 4 else 1e-15)
-        for p in range(j):
-            s -= A[j, p] * A[j, p]
-        if not s > floor:
-            return False
-        pivot = np.sqrt(s)
-        A[j, j] = pivot
-        inverse = 1 / pivot
-        for i in range(j + 1, k):
-            s = A[i, j]
-            for p in range(j):
-                s -= A[i, p] * A[j, p]
-            A[i, j] = s * inverse
-    for i in range(k):
-        s = b[i]
-        for p in range(i):
-            s -= A[i, p] * x[p]
-        x[i] = s / A[i, i]
-    for i in range(k - 1, -1, -1):
-        x[i] /= A[i, i]
-        for p in range(i):
-            x[p] -= A[i, p] * x[i]
-    return True
+@njit(cache=True, nogil=True)
+def _copy(source: Any, out: Any) -> None:
+    """Copy a C-contiguous matrix; slices are copied cell by cell."""
+    cells, to = source.reshape(-1), out.reshape(-1)
+    for at in range(len(cells)):
+        to[at] = cells[at]
+
+
+@njit(cache=True, nogil=True)
+def _square(flat: Any, n: int) -> Any:
+    """The first cells of ``flat`` as a matrix of whole tiles, the identity beyond n × n."""
+    size = padded(n)
+    A = flat[: size * size].reshape(size, size)
+    A[:] = 0
+    for p in range(n, size):
+        A[p, p] = 1
+    return A
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _nonnegative_solve(A: Any, b: Any, x: Any, work: Any, part: Any, z: Any) -> None:
+def _nonnegative_solve(A: Any, b: Any, x: Any, flat: Any, inverse: Any, z: Any) -> None:
     """Minimise ½xᵀAx − bᵀx under x ≥ 0, from the x given.
 
     Coordinate descent finds which coordinates are positive, a Cholesky solve on these then gives
     the minimum itself, which descent alone would only creep up to where A is ill-conditioned.
     """
-    k = A.shape[0]
+    k = len(x)
     exact = False
     for _ in range(NNLS_ROUNDS):
         for _ in range(NNLS_DESCENTS):
@@ -108,15 +98,20 @@ def _nonnegative_solve(A: Any, b: Any, x: Any, work: Any, part: Any, z: Any) -> 
             return
         free = 0
         for f in range(k):
+            free += x[f] > 0
+        part = _square(flat, free)
+        z[:] = 0
+        row = 0
+        for f in range(k):
             if x[f] > 0:
-                column = 0
-                for p in range(f + 1):
+                column = row
+                for p in range(f, k):
                     if x[p] > 0:
-                        work[free, column] = A[f, p]
+                        part[row, column] = A[f, p]
                         column += 1
-                part[free] = b[f]
-                free += 1
-        if free == 0 or not _cholesky_solve(work[:free, :free], part[:free], z[:free]):
+                z[row] = b[f]
+                row += 1
+        if free == 0 or not solve(part, inverse, z[: len(part)]):
             if change <= NNLS_TOLERANCE * largest:
                 return
             continue
@@ -141,29 +136,53 @@ def _nonnegative_solve(A: Any, b: Any, x: Any, work: Any, part: Any, z: Any) -> 
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _solve_short(V: Any, y: Any, r: Any, base: Any, W: Any, K: Any, a: Any, x: Any) -> bool:
+def _solve_short(
+    V: Any,
+    n: int,
+    y: Any,
+    r: Any,
+    base: Any,
+    scale: Any,
+    flat: Any,
+    wide: Any,
+    inverse: Any,
+    x: Any,
+) -> bool:
     """Solve (VᵀV + diag(base)) x = Vᵀy + r through the n × n system of a row with n ≤ k columns.
 
     x = base⁻¹(r + Vᵀa) with (I + V base⁻¹ Vᵀ) a = y − V base⁻¹ r: the push-through identity. Exact,
     and the smaller of the two systems; ``y`` is used up.
     """
-    n, k = V.shape
-    for p in range(n):
-        miss = y[p]
-        for f in range(k):
-            W[p, f] = V[p, f] / np.sqrt(base[f])
-            miss -= V[p, f] * (r[f] / base[f])
-        y[p] = miss
-    np.dot(W, W.T, K)
-    for p in range(n):
+    k = len(x)
+    size = padded(n)
+    across = wide[: k * size].reshape(k, size)
+    for p in range(n, size):
+        V[p] = 0
+        y[p] = 0
+    flat[: size * size] = 0
+    K = flat[: size * size].reshape(size, size)
+    shifted = False
+    for f in range(k):
+        scale[f] = 1 / np.sqrt(base[f])
+        x[f] = r[f] / base[f]
+        shifted = shifted or r[f] != 0
+    if shifted:
+        for p in range(n):
+            miss = y[p]
+            for f in range(k):
+                miss -= V[p, f] * x[f]
+            y[p] = miss
+    transpose(V, size, scale, across)
+    add_gram(across, k, K)
+    for p in range(size):
         K[p, p] += 1
-    if not _cholesky_solve(K, y, a):
+    if not solve(K, inverse, y[:size]):
         return False
     for f in range(k):
         x[f] = r[f]
     for p in range(n):
         for f in range(k):
-            x[f] += a[p] * V[p, f]
+            x[f] += y[p] * V[p, f]
     for f in range(k):
         x[f] /= base[f]
     return True
@@ -171,17 +190,23 @@ def _solve_short(V: Any, y: Any, r: Any, base: Any, W: Any, K: Any, a: Any, x: A
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _row_error(
-    start: Any, stop: Any, indices: Any, values: Any, weights: Any, fixed: Any, x: Any
+    start: Any, stop: Any, indices: Any, values: Any, weights: Any, cols: Any, x: Any, found: Any
 ) -> Any:
-    """Σ w (y − v·x)² of one row, while its columns are still in the cache."""
+    """Σ w (y − v·x)² of one row, in double precision."""
     total = 0.0
-    for at in range(start, stop):
-        j = indices[at]
-        dot = x[0] * 0
-        for f in range(len(x)):
-            dot += x[f] * fixed[j, f]
-        miss = np.float64(values[at]) - dot
-        total += miss * miss * (np.float64(weights[at]) if len(weights) > 0 else 1.0)
+    whole = stop - (stop - start) % TILE
+    for first in range(start, stop, TILE):
+        if first < whole:
+            dots(cols, indices, first, x, found)
+        else:
+            for at in range(whole, stop):
+                dot = x[0] * 0
+                for f in range(len(x)):
+                    dot += x[f] * cols[indices[at], f]
+                found[at - whole] = dot
+        for at in range(first, min(first + TILE, stop)):
+            miss = np.float64(values[at]) - np.float64(found[at - first])
+            total += miss * miss * (np.float64(weights[at]) if len(weights) > 0 else 1.0)
     return total
 
 
@@ -201,83 +226,86 @@ def _solve_rows(
     out: Any,
     errors: Any,
 ) -> None:
-    k = fixed.shape[1]
+    k, size = out.shape[1], fixed.shape[1]
     short = min(k, PANEL) if diagonal else 0
     weighted = len(weights) > 0
     one = fixed.dtype.type(1)
     for chunk in prange(len(bounds) - 1):
-        panel = np.empty((PANEL, k), fixed.dtype)
+        panel = np.empty((PANEL, size), fixed.dtype)
         y = np.empty(PANEL, fixed.dtype)
-        scaled = np.empty((PANEL, k), fixed.dtype)
-        flat = np.empty(PANEL * PANEL, fixed.dtype)
-        a = np.empty(PANEL, fixed.dtype)
-        base = np.empty(k, fixed.dtype)
-        A = np.empty((k, k), fixed.dtype)
-        product = np.empty((k, k), fixed.dtype)
-        work = np.empty((k, k), fixed.dtype)
-        b = np.empty(k, fixed.dtype)
-        x = np.empty(k, fixed.dtype)
-        z = np.empty(k, fixed.dtype)
+        widest = max(size, padded(short))
+        flat = np.empty(widest * widest, fixed.dtype)
+        across = np.empty(size * padded(short), fixed.dtype)
+        inverse = np.empty(widest, fixed.dtype)
+        base = np.ones(size, fixed.dtype)
+        scale = np.empty(size, fixed.dtype)
+        A = np.empty((size, size), fixed.dtype)
+        work = flat[: size * size].reshape(size, size)
+        b = np.zeros(size, fixed.dtype)
+        x = np.zeros(size, fixed.dtype)
+        found = np.empty(TILE, fixed.dtype)
         error = 0.0
         for row in range(bounds[chunk], bounds[chunk + 1]):
             r = rhs[row] if rhs.shape[0] > 1 else rhs[0]
             start, stop = indptr[row], indptr[row + 1]
+            solved = False
             if stop - start <= short:
-                size = stop - start
-                positive = True
+                solved = True
                 for f in range(k):
                     base[f] = gram[f, f] + ridge[row]
-                    positive = positive and base[f] > 0
-                for p in range(size):
+                    solved = solved and base[f] > 0
+                for p in range(stop - start):
                     j = indices[start + p]
                     root = np.sqrt(weights[start + p]) if weighted else one
                     y[p] = root * values[start + p]
-                    for f in range(k):
+                    for f in range(size):
                         panel[p, f] = root * fixed[j, f]
-                K = flat[: size * size].reshape(size, size)
-                if positive and _solve_short(
-                    panel[:size], y, r, base, scaled[:size], K, a[:size], out[row]
-                ):
-                    error += _row_error(start, stop, indices, values, weights, fixed, out[row])
-                    continue
-            A[:] = gram
-            b[:] = r
-            for first in range(start, stop, PANEL):
-                size = min(PANEL, stop - first)
-                for p in range(size):
-                    j = indices[first + p]
-                    root = np.sqrt(weights[first + p]) if weighted else one
-                    wanted = root * values[first + p]
+                solved = solved and _solve_short(
+                    panel, stop - start, y, r, base, scale, flat, across, inverse, x
+                )
+            if not solved:
+                _copy(gram, A)
+                b[:] = r
+                for first in range(start, stop, PANEL):
+                    n = min(PANEL, stop - first)
+                    for p in range(n):
+                        j = indices[first + p]
+                        root = np.sqrt(weights[first + p]) if weighted else one
+                        wanted = root * values[first + p]
+                        for f in range(size):
+                            panel[p, f] = root * fixed[j, f]
+                            b[f] += wanted * panel[p, f]
+                    add_gram(panel, n, A)
+                largest = fixed.dtype.type(0)
+                for f in range(k):
+                    A[f, f] += ridge[row]
+                    largest = max(largest, A[f, f])
+                if nonnegative:
                     for f in range(k):
-                        panel[p, f] = root * fixed[j, f]
-                        b[f] += wanted * panel[p, f]
-                piece = panel[:size]
-                np.dot(piece.T, piece, product)
-                A += product
-            scale = fixed.dtype.type(0)
-            for f in range(k):
-                A[f, f] += ridge[row]
-                scale = max(scale, A[f, f])
-            if nonnegative:
-                _nonnegative_solve(A, b, out[row], work, x, z)
-            elif scale == 0:
-                out[row] = 0
-            else:
-                # Singular systems exist (λ = 0 with more factors than ratings): the diagonal is
-                # then raised by the smallest tenfold of rounding error that makes it positive.
-                work[:] = A
-                jitter = scale * fixed.dtype.type(1e-6 if fixed.itemsize == 4 else 1e-14)
-                for _ in range(MAX_JITTERS):
-                    if _cholesky_solve(work, b, x):
-                        out[row] = x
-                        break
-                    work[:] = A
-                    for f in range(k):
-                        work[f, f] += jitter
-                    jitter *= 10
+                        for p in range(f):
+                            A[f, p] = A[p, f]
+                    _nonnegative_solve(A, b, out[row], flat, inverse, x)
+                    x[:k] = out[row]
+                    x[k:] = 0
+                elif largest == 0:
+                    x[:] = 0
                 else:
-                    out[row] = 0
-            error += _row_error(start, stop, indices, values, weights, fixed, out[row])
+                    # Singular systems exist (λ = 0 with more factors than ratings): the diagonal
+                    # is then raised by the smallest tenfold of rounding error that makes it
+                    # positive.
+                    jitter = largest * fixed.dtype.type(1e-6 if fixed.itemsize == 4 else 1e-14)
+                    for attempt in range(MAX_JITTERS):
+                        _copy(A, work)
+                        for f in range(k):
+                            work[f, f] += jitter if attempt > 0 else 0
+                        x[:] = b
+                        if solve(work, inverse, x):
+                            break
+                        jitter *= 10 if attempt > 0 else 1
+                    else:
+                        x[:] = 0
+            out[row] = x[:k]
+            error += _row_error(start, stop, indices, values, weights, fixed, x, found)
         errors[chunk] = error
 
 
@@ -287,10 +315,11 @@ def _squared_error(
 ) -> Any:
     total = np.zeros(len(bounds) - 1, np.float64)
     for chunk in prange(len(bounds) - 1):
+        found = np.empty(TILE, cols.dtype)
         part = 0.0
         for row in range(bounds[chunk], bounds[chunk + 1]):
             part += _row_error(
-                indptr[row], indptr[row + 1], indices, values, weights, cols, rows[row]
+                indptr[row], indptr[row + 1], indices, values, weights, cols, rows[row], found
             )
         total[chunk] = part
     return total.sum()
@@ -400,7 +429,7 @@ def solve_rows(
     out = np.zeros((n, k), dtype) if start is None else np.array(start, dtype, order="C")
     if n == 0:
         return out, 0.0
-    added = np.zeros((1, k), dtype) if rhs is None else np.ascontiguousarray(rhs, dtype)
+    added = np.zeros((1, k), dtype) if rhs is None else np.asarray(rhs, dtype)
     turn = None
     # In the directions of the constant Gram matrix it is diagonal, as the ridge is, and short rows
     # can be solved through their own few columns. Not where its smallest directions are rounding,
@@ -412,7 +441,9 @@ def solve_rows(
         if diagonal:
             turn = turned.astype(dtype)
             gram = np.diag(np.maximum(shares, 0))
-            fixed, added = fixed @ turn, np.ascontiguousarray(added @ turn)
+            fixed, added = fixed @ turn, added @ turn
+    whole = np.eye(padded(k), dtype=dtype)
+    whole[:k, :k] = gram
     bounds = _equal_work(indptr, k)
     errors = np.zeros(len(bounds) - 1)
     with single_threaded_blas():
@@ -422,10 +453,10 @@ def solve_rows(
             indices,
             np.ascontiguousarray(values, dtype),
             _weights(weights, dtype),
-            np.ascontiguousarray(fixed),
-            np.ascontiguousarray(gram, dtype),
+            _pad(fixed),
+            whole,
             np.ascontiguousarray(ridge, dtype),
-            added,
+            _pad(added),
             bool(diagonal),
             nonnegative,
             out,
@@ -448,7 +479,7 @@ def squared_error(
     with single_threaded_blas():
         bounds = _equal_work(indptr, 1)
         found = _squared_error(
-            bounds, indptr, indices, values, _weights(weights, rows.dtype), rows, cols
+            bounds, indptr, indices, values, _weights(weights, rows.dtype), _pad(rows), _pad(cols)
         )
         return float(found)
 
@@ -486,6 +517,16 @@ def gradient_ratio(
             nonnegative,
         )
     return float(np.sqrt(gradient / size)) if size > 0 else 0.0
+
+
+def _pad(factors: "NDArray[Any]") -> "NDArray[Any]":
+    """Factors with columns of zeros up to whole tiles."""
+    n, k = factors.shape
+    if k == padded(k):
+        return np.ascontiguousarray(factors)
+    wide = np.zeros((n, padded(k)), factors.dtype)
+    wide[:, :k] = factors
+    return wide
 
 
 def _weights(weights: "NDArray[Any] | None", dtype: Any) -> "NDArray[Any]":

@@ -42,10 +42,10 @@ class Objective(Protocol):
     def loss(
         self,
         squared_error: float,
-        user_gram: "NDArray[np.floating]",
-        item_gram: "NDArray[np.floating]",
+        users: "NDArray[np.floating]",
+        items: "NDArray[np.floating]",
     ) -> float:
-        """The data term of J from Σ_obs (…)², UᵀU and VᵀV."""
+        """The data term of J from Σ_obs (…)² and the factors."""
         ...
 
 
@@ -76,8 +76,8 @@ class Explicit:
     def loss(
         self,
         squared_error: float,
-        user_gram: "NDArray[np.floating]",
-        item_gram: "NDArray[np.floating]",
+        users: "NDArray[np.floating]",
+        items: "NDArray[np.floating]",
     ) -> float:
         """½ Σ_obs (…)²."""
         return 0.5 * squared_error
@@ -113,8 +113,10 @@ class Implicit:
     def loss(
         self,
         squared_error: float,
-        user_gram: "NDArray[np.floating]",
-        item_gram: "NDArray[np.floating]",
+        users: "NDArray[np.floating]",
+        items: "NDArray[np.floating]",
     ) -> float:
         """½ Σ_obs (…)² + ½ α₀ tr(UᵀU VᵀV)."""
-        return 0.5 * squared_error + 0.5 * self.alpha0 * float(np.sum(user_gram * item_gram))
+        wide_users, wide_items = users.astype(np.float64), items.astype(np.float64)
+        everywhere = np.sum((wide_users.T @ wide_users) * (wide_items.T @ wide_items))
+        return 0.5 * squared_error + 0.5 * self.alpha0 * float(everywhere)

@@ -176,7 +176,9 @@ def factorize(
                 users, error = half_sweep(by_user, items, users, spec, nonnegative)
             else:
                 items, error = half_sweep(by_item, users, items, spec, nonnegative)
-            objective.append(objective_value(by_user, users, items, spec, error))
+            objective.append(
+                objective_value(by_user, users, items, spec, error, np.diff(by_item.indptr))
+            )
             if on_sweep is not None:
                 on_sweep(len(objective), objective[-1])
         if len(objective) > 2 and objective[-3] - objective[-1] <= tolerance * objective[-3]:
@@ -239,6 +241,7 @@ def objective_value(
     items: "NDArray[np.floating]",
     spec: Objective,
     error: float | None = None,
+    item_counts: "NDArray[np.int64] | None" = None,
 ) -> float:
     """J of given factors.
 
@@ -252,16 +255,20 @@ def objective_value(
         Which J.
     error
         Σ (…)² over the stored cells where it is known, as after a half-sweep.
+    item_counts
+        Stored cells of each item where they are known.
     """
     if error is None:
         targets, weights = spec.cells(matrix.data)
         error = squared_error(matrix.indptr, matrix.indices, targets, users, items, weights)
-    wide_users, wide_items = users.astype(np.float64), items.astype(np.float64)
-    user_w = spec.weights(np.diff(matrix.indptr), len(items))
-    item_w = spec.weights(np.bincount(matrix.indices, minlength=len(items)), len(users))
-    size = float(user_w @ (wide_users**2).sum(axis=1) + item_w @ (wide_items**2).sum(axis=1))
-    loss = spec.loss(error, wide_users.T @ wide_users, wide_items.T @ wide_items)
-    return loss + spec.lam * size
+    if item_counts is None:
+        item_counts = np.bincount(matrix.indices, minlength=len(items))
+    size = 0.0
+    user_counts = np.diff(matrix.indptr)
+    for counts, n, own in ((user_counts, len(items), users), (item_counts, len(users), items)):
+        norms = np.einsum("ij,ij->i", own, own, dtype=np.float64)
+        size += float(spec.weights(counts, n) @ norms)
+    return spec.loss(error, users, items) + spec.lam * size
 
 
 def _as_csr(matrix: Any) -> "sp.csr_array":
