@@ -25,7 +25,7 @@ import scipy.linalg  # noqa: F401 - loads SciPy's BLAS, which compiled np.dot ca
 from numba import njit, prange
 from threadpoolctl import ThreadpoolController
 
-from transrec_core.factors.tiles import TILE, add_gram, dots, padded, solve, transpose
+from transrec_core.factors.tiles import TILE, add_gram, add_rows, dots, padded, solve, transpose
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -189,25 +189,38 @@ def _solve_short(
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+def _predict(start: Any, stop: Any, indices: Any, cols: Any, x: Any, out: Any) -> None:
+    """Write v·x of one row's cells."""
+    whole = stop - (stop - start) % TILE
+    for at in range(start, whole, TILE):
+        dots(cols, indices, at, x, out, at - start)
+    for at in range(whole, stop):
+        dot = x[0] * 0
+        for f in range(len(x)):
+            dot += x[f] * cols[indices[at], f]
+        out[at - start] = dot
+
+
+@njit(cache=True, nogil=True, fastmath=True)
 def _row_error(
     start: Any, stop: Any, indices: Any, values: Any, weights: Any, cols: Any, x: Any, found: Any
 ) -> Any:
     """Σ w (y − v·x)² of one row, in double precision."""
+    _predict(start, stop, indices, cols, x, found)
     total = 0.0
-    whole = stop - (stop - start) % TILE
-    for first in range(start, stop, TILE):
-        if first < whole:
-            dots(cols, indices, first, x, found)
-        else:
-            for at in range(whole, stop):
-                dot = x[0] * 0
-                for f in range(len(x)):
-                    dot += x[f] * cols[indices[at], f]
-                found[at - whole] = dot
-        for at in range(first, min(first + TILE, stop)):
-            miss = np.float64(values[at]) - np.float64(found[at - first])
-            total += miss * miss * (np.float64(weights[at]) if len(weights) > 0 else 1.0)
+    for at in range(start, stop):
+        miss = np.float64(values[at]) - np.float64(found[at - start])
+        total += miss * miss * (np.float64(weights[at]) if len(weights) > 0 else 1.0)
     return total
+
+
+@njit(cache=True, nogil=True)
+def _longest(indptr: Any, first: Any, stop: Any) -> Any:
+    """Cells of the longest of some rows."""
+    longest = 0
+    for row in range(first, stop):
+        longest = max(longest, indptr[row + 1] - indptr[row])
+    return longest
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -243,7 +256,7 @@ def _solve_rows(
         work = flat[: size * size].reshape(size, size)
         b = np.zeros(size, fixed.dtype)
         x = np.zeros(size, fixed.dtype)
-        found = np.empty(TILE, fixed.dtype)
+        found = np.empty(_longest(indptr, bounds[chunk], bounds[chunk + 1]), fixed.dtype)
         error = 0.0
         for row in range(bounds[chunk], bounds[chunk + 1]):
             r = rhs[row] if rhs.shape[0] > 1 else rhs[0]
@@ -309,13 +322,99 @@ def _solve_rows(
         errors[chunk] = error
 
 
+@njit(cache=True, nogil=True, fastmath=True)
+def _add_products(start: Any, stop: Any, indices: Any, cols: Any, t: Any, out: Any) -> None:
+    """Add Σ t·v of one row's cells."""
+    whole = stop - (stop - start) % TILE
+    for at in range(start, whole, TILE):
+        add_rows(cols, indices, at, t[at - start :], out)
+    for at in range(whole, stop):
+        for f in range(len(out)):
+            out[f] += t[at - start] * cols[indices[at], f]
+
+
+@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+def _descend_rows(
+    bounds: Any,
+    indptr: Any,
+    indices: Any,
+    values: Any,
+    weights: Any,
+    fixed: Any,
+    gram: Any,
+    ridge: Any,
+    rhs: Any,
+    steps: int,
+    out: Any,
+    errors: Any,
+) -> None:
+    """Some steps of conjugate gradients on every row, from where it is; ``gram`` is diagonal."""
+    k = fixed.shape[1]
+    weighted = len(weights) > 0
+    for chunk in prange(len(bounds) - 1):
+        longest = _longest(indptr, bounds[chunk], bounds[chunk + 1])
+        miss = np.empty(longest, fixed.dtype)
+        moved = np.empty(longest, fixed.dtype)
+        pushed = np.empty(longest, fixed.dtype)
+        base = np.empty(k, fixed.dtype)
+        slope = np.empty(k, fixed.dtype)
+        step = np.empty(k, fixed.dtype)
+        bend = np.empty(k, fixed.dtype)
+        error = 0.0
+        for row in range(bounds[chunk], bounds[chunk + 1]):
+            r = rhs[row] if rhs.shape[0] > 1 else rhs[0]
+            x = out[row]
+            start, stop = indptr[row], indptr[row + 1]
+            n = stop - start
+            w = weights[start:stop] if weighted else weights
+            _predict(start, stop, indices, fixed, x, miss)
+            for p in range(n):
+                miss[p] = values[start + p] - miss[p]
+                pushed[p] = w[p] * miss[p] if weighted else miss[p]
+            for f in range(k):
+                base[f] = gram[f, f] + ridge[row]
+                slope[f] = r[f] - base[f] * x[f]
+            _add_products(start, stop, indices, fixed, pushed, slope)
+            size = fixed.dtype.type(0)
+            for f in range(k):
+                step[f] = slope[f]
+                size += slope[f] * slope[f]
+            for _ in range(steps):
+                _predict(start, stop, indices, fixed, step, moved)
+                for p in range(n):
+                    pushed[p] = w[p] * moved[p] if weighted else moved[p]
+                for f in range(k):
+                    bend[f] = base[f] * step[f]
+                _add_products(start, stop, indices, fixed, pushed, bend)
+                curve = fixed.dtype.type(0)
+                for f in range(k):
+                    curve += step[f] * bend[f]
+                if not curve > 0:
+                    break
+                length = size / curve
+                for p in range(n):
+                    miss[p] -= length * moved[p]
+                before = size
+                size = fixed.dtype.type(0)
+                for f in range(k):
+                    x[f] += length * step[f]
+                    slope[f] -= length * bend[f]
+                    size += slope[f] * slope[f]
+                for f in range(k):
+                    step[f] = slope[f] + size / before * step[f]
+            for p in range(n):
+                square = np.float64(miss[p]) * np.float64(miss[p])
+                error += np.float64(w[p]) * square if weighted else square
+        errors[chunk] = error
+
+
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
 def _squared_error(
     bounds: Any, indptr: Any, indices: Any, values: Any, weights: Any, rows: Any, cols: Any
 ) -> Any:
     total = np.zeros(len(bounds) - 1, np.float64)
     for chunk in prange(len(bounds) - 1):
-        found = np.empty(TILE, cols.dtype)
+        found = np.empty(_longest(indptr, bounds[chunk], bounds[chunk + 1]), cols.dtype)
         part = 0.0
         for row in range(bounds[chunk], bounds[chunk + 1]):
             part += _row_error(
@@ -398,6 +497,7 @@ def solve_rows(
     rhs: "NDArray[Any] | None" = None,
     nonnegative: bool = False,
     start: "NDArray[Any] | None" = None,
+    steps: int | None = None,
 ) -> "tuple[NDArray[Any], float]":
     """Solve every row of one side, the other side fixed.
 
@@ -418,7 +518,9 @@ def solve_rows(
     nonnegative
         Solve under x ≥ 0 by coordinate descent from ``start``.
     start
-        Rows × k; only the non-negative solver reads it.
+        Rows × k; only the non-negative solver and ``steps`` read it.
+    steps
+        Steps of conjugate gradients from ``start`` instead of the exact solution.
 
     Returns
     -------
@@ -431,23 +533,24 @@ def solve_rows(
         return out, 0.0
     added = np.zeros((1, k), dtype) if rhs is None else np.asarray(rhs, dtype)
     turn = None
-    # In the directions of the constant Gram matrix it is diagonal, as the ridge is, and short rows
-    # can be solved through their own few columns. Not where its smallest directions are rounding,
-    # which must not be divided by; and non-negativity does not survive a turn.
-    diagonal = not nonnegative
-    if diagonal and np.any(gram):
-        shares, turned = np.linalg.eigh(np.asarray(gram, np.float64))
-        diagonal = shares[0] + ridge.min() > k * np.finfo(dtype).eps * shares[-1]
-        if diagonal:
-            turn = turned.astype(dtype)
-            gram = np.diag(np.maximum(shares, 0))
-            fixed, added = fixed @ turn, added @ turn
-    whole = np.eye(padded(k), dtype=dtype)
-    whole[:k, :k] = gram
-    bounds = _equal_work(indptr, k)
-    errors = np.zeros(len(bounds) - 1)
     with single_threaded_blas():
-        _solve_rows(
+        # In the directions of the constant Gram matrix it is diagonal, as the ridge is, and short
+        # rows can be solved through their own few columns. Not where its smallest directions are
+        # rounding, which must not be divided by; and non-negativity does not survive a turn.
+        diagonal = not nonnegative
+        if diagonal and np.any(gram):
+            shares, turned = np.linalg.eigh(np.asarray(gram, np.float64))
+            safe = shares[0] + ridge.min() > k * np.finfo(dtype).eps * shares[-1]
+            diagonal = bool(safe) or steps is not None
+            if diagonal:
+                turn = turned.astype(dtype)
+                gram = np.diag(np.maximum(shares, 0))
+                fixed, added = fixed @ turn, added @ turn
+        whole = np.eye(padded(k), dtype=dtype)
+        whole[:k, :k] = gram
+        bounds = _equal_work(indptr, k)
+        errors = np.zeros(len(bounds) - 1)
+        system = (
             bounds,
             indptr,
             indices,
@@ -457,12 +560,16 @@ def solve_rows(
             whole,
             np.ascontiguousarray(ridge, dtype),
             _pad(added),
-            bool(diagonal),
-            nonnegative,
-            out,
-            errors,
         )
-    return out if turn is None else out @ turn.T, float(errors.sum())
+        if steps is None:
+            _solve_rows(*system, diagonal, nonnegative, out, errors)
+        else:
+            wide = _pad(out if turn is None else out @ turn)
+            _descend_rows(*system, steps, wide, errors)
+            out = np.ascontiguousarray(wide[:, :k])
+        if turn is not None:
+            out = out @ turn.T
+    return out, float(errors.sum())
 
 
 def squared_error(

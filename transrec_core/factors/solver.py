@@ -8,7 +8,12 @@ import scipy.sparse as sp
 
 from transrec_core.errors import BadRatingsError, BadSettingError, RankTooLargeError
 from transrec_core.factors.biases import Biases, fit_biases
-from transrec_core.factors.kernels import gradient_ratio, solve_rows, squared_error
+from transrec_core.factors.kernels import (
+    gradient_ratio,
+    single_threaded_blas,
+    solve_rows,
+    squared_error,
+)
 from transrec_core.factors.model import Factors
 from transrec_core.factors.objectives import Explicit, Implicit, Objective
 from transrec_core.limits import Limits, estimate_fit
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 ALPHA0 = 0.1
 REGULARIZATION_EXPONENT = 0.0
 SWEEPS = 15
+CG_STEPS = 3
 TOLERANCE = 1e-3
 """A fit stops when a whole sweep lowers J by less than this share."""
 
@@ -36,6 +42,7 @@ def factorize(
     alpha0: float = ALPHA0,
     confidence: Literal["equal", "values"] = "equal",
     regularization_exponent: float = REGULARIZATION_EXPONENT,
+    solver: Literal["exact", "cg"] = "exact",
     sweeps: int = SWEEPS,
     tolerance: float = TOLERANCE,
     seed: int = 0,
@@ -72,6 +79,10 @@ def factorize(
         ``"values"`` weights each interaction by its stored value (a count, a rating) instead of 1.
     regularization_exponent
         ν: λ grows with a row's interactions to this power.
+    solver
+        ``"cg"`` lets each row take a few steps of conjugate gradients from where it is instead of
+        its minimum (Takács, Pilászy & Tikk 2011): J falls as well and a sweep is cheaper from
+        about rank 48 on. ALS only.
     sweeps, tolerance
         At most this many sweeps (both halves); stop once a sweep lowers J by a smaller share.
     seed
@@ -110,6 +121,7 @@ def factorize(
             "a number, as 0 or 1",
         ),
         ("confidence", confidence, confidence in ("equal", "values"), "equal or values"),
+        ("solver", solver, solver in ("exact", "cg"), "exact or cg"),
         ("sweeps", sweeps, sweeps >= 1, "at least 1"),
         (
             "dtype",
@@ -124,6 +136,11 @@ def factorize(
         raise BadSettingError(
             f"feedback is {feedback!r} and model is {model!r}.",
             "Feedback must be ratings or implicit, model must be als or nmf.",
+        )
+    if solver == "cg" and model == "nmf":
+        raise BadSettingError(
+            "solver is cg and model is nmf.",
+            "Conjugate gradients do not keep factors non-negative; use exact.",
         )
     if rank > min(matrix.shape):
         raise RankTooLargeError(
@@ -170,17 +187,19 @@ def factorize(
     users, items = _start(matrix.shape, rank, seed, nonnegative, start, dtype)
     objective: list[float] = []
     converged = False
+    steps = CG_STEPS if solver == "cg" else None
     for _ in range(sweeps):
         for half in ("users", "items"):
-            if half == "users":
-                users, error = half_sweep(by_user, items, users, spec, nonnegative)
-            else:
-                items, error = half_sweep(by_item, users, items, spec, nonnegative)
-            objective.append(
-                objective_value(by_user, users, items, spec, error, np.diff(by_item.indptr))
-            )
+            # Threads of a BLAS that wait for more work would take the cores from the kernel.
+            with single_threaded_blas():
+                if half == "users":
+                    users, error = half_sweep(by_user, items, users, spec, nonnegative, steps)
+                else:
+                    items, error = half_sweep(by_item, users, items, spec, nonnegative, steps)
+                value = objective_value(by_user, users, items, spec, error, np.diff(by_item.indptr))
+            objective.append(value)
             if on_sweep is not None:
-                on_sweep(len(objective), objective[-1])
+                on_sweep(len(objective), value)
         if len(objective) > 2 and objective[-3] - objective[-1] <= tolerance * objective[-3]:
             converged = True
             break
@@ -207,6 +226,7 @@ def half_sweep(
     own: "NDArray[Any]",
     spec: Objective,
     nonnegative: bool,
+    steps: int | None = None,
 ) -> "tuple[NDArray[Any], float]":
     """The best factors of one side while the other is fixed, and Σ (…)² with them.
 
@@ -219,7 +239,9 @@ def half_sweep(
     fixed
         Factors of the other side.
     own
-        Present factors of this side, where non-negative descent starts.
+        Present factors of this side, where non-negative descent and ``steps`` start.
+    steps
+        Steps of conjugate gradients instead of the best factors.
     """
     targets, weights = spec.cells(rows.data)
     return solve_rows(
@@ -232,6 +254,7 @@ def half_sweep(
         weights=weights,
         nonnegative=nonnegative,
         start=own,
+        steps=steps,
     )
 
 

@@ -143,6 +143,12 @@ class _Writer:
         """Total − a·b."""
         return self.builder.fsub(total, self.builder.fmul(a, b, flags=_FUSED), flags=_FUSED)
 
+    def chosen(self, cells: "tuple[Any, Any]", numbers: Any) -> "list[Any]":
+        """Addresses of the eight rows whose numbers lie there."""
+        kind = cells[1].type
+        rows = [self.builder.load(self.right(numbers, q)) for q in _LANES]
+        return [self.at(cells, self.builder.sext(row, kind), kind(0)) for row in rows]
+
     def sums(self, count: int) -> "list[Any]":
         """Vectors that start at zero and are kept in registers while a loop adds to them."""
         places = [cgutils.alloca_once(self.builder, self.vector) for _ in range(count)]
@@ -312,7 +318,7 @@ def _backward_tile(typing: Any, R: Any, r: Any, inverse: Any, b: Any) -> Any:
 
 @_intrinsic
 def _transpose_tile(typing: Any, P: Any, p: Any, f: Any, scale: Any, out: Any) -> Any:
-    """out[f + q, p + lane] = scale[f + q]·P[p + lane, f + q]."""
+    """Write scale[f + q]·P[p + lane, f + q] to out[f + q, p + lane]."""
 
     def write(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         writer = _Writer(context, builder, P.dtype)
@@ -328,18 +334,14 @@ def _transpose_tile(typing: Any, P: Any, p: Any, f: Any, scale: Any, out: Any) -
 
 
 @_intrinsic
-def dots(typing: Any, cols: Any, indices: Any, at: Any, x: Any, out: Any) -> Any:
-    """out[q] = cols[indices[at + q]]·x for q < 8."""
+def dots(typing: Any, cols: Any, indices: Any, at: Any, x: Any, out: Any, to: Any) -> Any:
+    """Write cols[indices[at + q]]·x to out[to + q] for q < 8."""
 
     def write(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         writer = _Writer(context, builder, cols.dtype)
         cells, n = writer.cells(given[0], cols), given[2]
-        numbers = writer.right(writer.cells(given[1], indices)[0], n)
         known = writer.cells(given[3], x)[0]
-        starts = []
-        for q in _LANES:
-            row = builder.sext(builder.load(writer.right(numbers, q)), n.type)
-            starts.append(writer.at(cells, row, n.type(0)))
+        starts = writer.chosen(cells, writer.right(writer.cells(given[1], indices)[0], n))
         places = writer.sums(TILE)
         with cgutils.for_range_slice(builder, n.type(0), cells[1], n.type(TILE)) as (f, _):
             wide = writer.load(writer.right(known, f))
@@ -348,7 +350,28 @@ def dots(typing: Any, cols: Any, indices: Any, at: Any, x: Any, out: Any) -> Any
         total = writer.zero
         for column in writer.transposed([builder.load(place) for place in places]):
             total = builder.fadd(total, column)
-        writer.store(total, writer.cells(given[4], out)[0])
+        writer.store(total, writer.right(writer.cells(given[4], out)[0], given[5]))
         return context.get_dummy_value()
 
-    return types.void(cols, indices, types.intp, x, out), write
+    return types.void(cols, indices, types.intp, x, out, types.intp), write
+
+
+@_intrinsic
+def add_rows(typing: Any, cols: Any, indices: Any, at: Any, t: Any, out: Any) -> Any:
+    """Add Σ_{q<8} t[q]·cols[indices[at + q]] to ``out``."""
+
+    def write(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        writer = _Writer(context, builder, cols.dtype)
+        cells, n = writer.cells(given[0], cols), given[2]
+        shares, total = (writer.cells(given[at], kind)[0] for at, kind in ((3, t), (4, out)))
+        starts = writer.chosen(cells, writer.right(writer.cells(given[1], indices)[0], n))
+        numbers = [writer.spread(builder.load(writer.right(shares, q))) for q in _LANES]
+        with cgutils.for_range_slice(builder, n.type(0), cells[1], n.type(TILE)) as (f, _):
+            here = writer.right(total, f)
+            value = writer.load(here)
+            for start, number in zip(starts, numbers, strict=True):
+                value = writer.plus(value, number, writer.load(writer.right(start, f)))
+            writer.store(value, here)
+        return context.get_dummy_value()
+
+    return types.void(cols, indices, types.intp, t, out), write

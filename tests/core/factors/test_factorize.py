@@ -11,8 +11,16 @@ from scipy.optimize import nnls
 from sklearn.linear_model import Ridge
 
 from transrec_core.errors import BadRatingsError, BadSettingError, Cancelled, RankTooLargeError
-from transrec_core.factors import factorize, factorize_grid, fit_biases, objective_value
+from transrec_core.factors import (
+    Explicit,
+    Implicit,
+    factorize,
+    factorize_grid,
+    fit_biases,
+    objective_value,
+)
 from transrec_core.factors.kernels import solve_rows
+from transrec_core.factors.solver import half_sweep
 
 KINDS = [(feedback, model) for feedback in ("ratings", "implicit") for model in ("als", "nmf")]
 
@@ -72,6 +80,60 @@ def test_objective_agrees_with_the_book_and_never_rises(feedback, model, nu):
     assert len(fit.objective) == 24
     for before, after in zip(fit.objective, fit.objective[1:], strict=False):
         assert after <= before * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("feedback", "confidence"),
+    [("ratings", "equal"), ("implicit", "equal"), ("implicit", "values")],
+)
+@pytest.mark.parametrize("rank", [4, 11])
+def test_conjugate_gradients_never_raise_j_and_end_where_exact_rows_end(feedback, confidence, rank):
+    matrix = random_matrix(1)
+    fits = {
+        solver: factorize(
+            matrix,
+            rank=rank,
+            lam=0.4,
+            feedback=feedback,
+            alpha0=0.2,
+            confidence=confidence,
+            regularization_exponent=0.5,
+            solver=solver,
+            sweeps=400,
+            tolerance=0,
+            dtype=np.float64,
+        )
+        for solver in ("exact", "cg")
+    }
+    steps = fits["cg"]
+    by_the_book = slow_objective(steps, matrix, 0.2, 0.5)
+    assert steps.objective[-1] == pytest.approx(by_the_book, rel=1e-9)
+    for before, after in zip(steps.objective, steps.objective[1:], strict=False):
+        assert after <= before * (1 + 1e-12)
+    assert steps.objective[0] >= fits["exact"].objective[0] * (1 - 1e-12)
+    assert steps.objective[-1] == pytest.approx(fits["exact"].objective[-1], rel=1e-3)
+    assert steps.gradient < 1e-3
+
+
+def test_as_many_steps_as_factors_are_the_exact_solution():
+    matrix = random_matrix(4)
+    random = np.random.default_rng(0)
+    V = random.normal(size=(matrix.shape[1], 5))
+    U = random.normal(size=(matrix.shape[0], 5))
+    for spec in (Explicit(0.4, 1.0), Implicit(0.4, 0.3), Implicit(0.4, 0.3, 0.0, "values")):
+        exact, error = half_sweep(matrix, V, U, spec, False)
+        steps, same = half_sweep(matrix, V, U, spec, False, steps=5)
+        np.testing.assert_allclose(steps, exact, rtol=1e-6, atol=1e-8)
+        assert same == pytest.approx(error, rel=1e-9)
+        fewer, _ = half_sweep(matrix, V, U, spec, False, steps=2)
+        assert not np.allclose(fewer, exact, rtol=1e-2)
+
+
+def test_conjugate_gradients_are_for_als_only():
+    with pytest.raises(BadSettingError, match="non-negative"):
+        factorize(random_matrix(1), rank=2, lam=0.1, model="nmf", solver="cg")
+    with pytest.raises(BadSettingError, match="exact or cg"):
+        factorize(random_matrix(1), rank=2, lam=0.1, solver="lu")
 
 
 @pytest.mark.parametrize("feedback", ["ratings", "implicit"])

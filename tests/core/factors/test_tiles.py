@@ -11,8 +11,13 @@ PRECISIONS = (np.float32, np.float64)
 
 
 @njit
-def dots_of(cols, indices, at, x, out):
-    tiles.dots(cols, indices, at, x, out)
+def dots_of(cols, indices, at, x, out, to):
+    tiles.dots(cols, indices, at, x, out, to)
+
+
+@njit
+def add_rows_of(cols, indices, at, t, out):
+    tiles.add_rows(cols, indices, at, t, out)
 
 
 def close(dtype):
@@ -79,9 +84,14 @@ def test_a_matrix_is_transposed_and_scaled(dtype, random):
 def test_eight_products_with_rows_chosen_by_number(dtype, random):
     cols, x = random.normal(size=(50, 24)).astype(dtype), random.normal(size=24).astype(dtype)
     chosen = random.integers(0, 50, 20).astype(np.int32)
-    out = np.zeros(8, dtype)
-    dots_of(cols, chosen, 5, x, out)
-    np.testing.assert_allclose(out, cols[chosen[5:13]].astype(float) @ x, **close(dtype))
+    out = np.zeros(10, dtype)
+    dots_of(cols, chosen, 5, x, out, 1)
+    np.testing.assert_allclose(out[1:9], cols[chosen[5:13]].astype(float) @ x, **close(dtype))
+    assert out[0] == out[9] == 0
+    total = x.copy()
+    add_rows_of(cols, chosen, 5, out[1:9], total)
+    wanted = x + cols[chosen[5:13]].astype(float).T @ out[1:9]
+    np.testing.assert_allclose(total, wanted, **close(dtype))
 
 
 @pytest.mark.parametrize(("k", "columns"), [(0, 0), (1, 8), (8, 8), (9, 16), (64, 64)])
