@@ -39,8 +39,8 @@ CHUNKS_PER_CALL = 64
 MAX_JITTERS = 12
 """Tenfold steps of the diagonal before a row is given up as zero; only overflow gets there."""
 
-NNLS_ROUNDS = 20
-NNLS_DESCENTS = 10
+NNLS_ROUNDS = 40
+NNLS_PASSES = 4
 NNLS_TOLERANCE = 1e-6
 
 # Compiled parallel regions may not be entered by two threads at once on every threading layer,
@@ -61,15 +61,61 @@ def _copy(source: Any, out: Any) -> None:
 def _square(flat: Any, n: int) -> Any:
     """The first cells of ``flat`` as a matrix of whole tiles, the identity beyond n × n."""
     size = padded(n)
+    flat[: size * size] = 0
     A = flat[: size * size].reshape(size, size)
-    A[:] = 0
     for p in range(n, size):
         A[p, p] = 1
     return A
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _nonnegative_solve(A: Any, b: Any, x: Any, flat: Any, inverse: Any, z: Any) -> None:
+def _find_slope(A: Any, b: Any, x: Any, slope: Any) -> None:
+    """Write Ax − b."""
+    for f in range(len(x)):
+        slope[f] = -b[f]
+    for p in range(len(x)):
+        if x[p] != 0:
+            for f in range(len(x)):
+                slope[f] += x[p] * A[p, f]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _descend(A: Any, x: Any, slope: Any, passes: int) -> Any:
+    """Coordinate descent on ½xᵀAx − bᵀx under x ≥ 0; the last pass's largest step over max x."""
+    k = len(x)
+    change, largest = x[0] * 0, x[0] * 0
+    for _ in range(passes):
+        change, largest = x[0] * 0, x[0] * 0
+        for f in range(k):
+            value = max(x[f] - slope[f] / A[f, f], x[f] * 0) if A[f, f] > 0 else x[f] * 0
+            step = value - x[f]
+            if step != 0:
+                for p in range(k):
+                    slope[p] += step * A[f, p]
+                x[f] = value
+                change = max(change, abs(step))
+            largest = max(largest, value)
+        if change <= NNLS_TOLERANCE * largest:
+            return change * 0
+    return change / largest
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _at_rest(A: Any, x: Any, slope: Any) -> bool:
+    """Whether no coordinate at zero would leave it, given that the positive ones are at rest."""
+    largest = x[0] * 0
+    for f in range(len(x)):
+        largest = max(largest, x[f])
+    for f in range(len(x)):
+        if x[f] == 0 and -slope[f] > NNLS_TOLERANCE * largest * A[f, f]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _nonnegative_solve(
+    A: Any, b: Any, x: Any, flat: Any, inverse: Any, z: Any, slope: Any, positive: Any
+) -> None:
     """Minimise ½xᵀAx − bᵀx under x ≥ 0, from the x given.
 
     Coordinate descent finds which coordinates are positive, a Cholesky solve on these then gives
@@ -78,61 +124,38 @@ def _nonnegative_solve(A: Any, b: Any, x: Any, flat: Any, inverse: Any, z: Any) 
     k = len(x)
     exact = False
     for _ in range(NNLS_ROUNDS):
-        for _ in range(NNLS_DESCENTS):
-            change = x[0] * 0
-            largest = x[0] * 0
-            for f in range(k):
-                if A[f, f] <= 0:
-                    x[f] = 0
-                    continue
-                slope = -b[f]
-                for p in range(k):
-                    slope += A[f, p] * x[p]
-                value = max(x[f] - slope / A[f, f], x[f] * 0)
-                change = max(change, abs(value - x[f]))
-                largest = max(largest, value)
-                x[f] = value
-            if change <= NNLS_TOLERANCE * largest:
-                break
-        if exact and change <= NNLS_TOLERANCE * largest:
+        _find_slope(A, b, x, slope)
+        if exact and _at_rest(A, x, slope):
             return
+        rested = _descend(A, x, slope, NNLS_PASSES) == 0
         free = 0
         for f in range(k):
+            positive[free] = f
             free += x[f] > 0
         part = _square(flat, free)
         z[:] = 0
-        row = 0
-        for f in range(k):
-            if x[f] > 0:
-                column = row
-                for p in range(f, k):
-                    if x[p] > 0:
-                        part[row, column] = A[f, p]
-                        column += 1
-                z[row] = b[f]
-                row += 1
+        for row in range(free):
+            f = positive[row]
+            z[row] = b[f]
+            for column in range(row, free):
+                part[row, column] = A[f, positive[column]]
         if free == 0 or not solve(part, inverse, z[: len(part)]):
-            if change <= NNLS_TOLERANCE * largest:
+            if rested:
                 return
             continue
         # Towards the minimum on the positive coordinates, as far as none of them turns negative.
         step = x[0] * 0 + 1
-        free = 0
-        for f in range(k):
-            if x[f] > 0:
-                if z[free] < 0:
-                    step = min(step, x[f] / (x[f] - z[free]))
-                free += 1
+        for row in range(free):
+            if z[row] < 0:
+                step = min(step, x[positive[row]] / (x[positive[row]] - z[row]))
         exact = step == 1
-        free = 0
-        for f in range(k):
-            if x[f] > 0:
-                if exact:
-                    x[f] = z[free]
-                else:
-                    bound = z[free] < 0 and x[f] / (x[f] - z[free]) <= step
-                    x[f] = x[f] * 0 if bound else x[f] + step * (z[free] - x[f])
-                free += 1
+        for row in range(free):
+            f = positive[row]
+            if exact:
+                x[f] = z[row]
+            else:
+                bound = z[row] < 0 and x[f] / (x[f] - z[row]) <= step
+                x[f] = x[f] * 0 if bound else x[f] + step * (z[row] - x[f])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -240,7 +263,7 @@ def _solve_rows(
     errors: Any,
 ) -> None:
     k, size = out.shape[1], fixed.shape[1]
-    short = min(k, PANEL) if diagonal else 0
+    short = min(k, PANEL) if diagonal else -1
     weighted = len(weights) > 0
     one = fixed.dtype.type(1)
     for chunk in prange(len(bounds) - 1):
@@ -252,6 +275,7 @@ def _solve_rows(
         inverse = np.empty(widest, fixed.dtype)
         base = np.ones(size, fixed.dtype)
         scale = np.empty(size, fixed.dtype)
+        positive = np.empty(size + 1, np.int64)
         A = np.empty((size, size), fixed.dtype)
         work = flat[: size * size].reshape(size, size)
         b = np.zeros(size, fixed.dtype)
@@ -261,9 +285,8 @@ def _solve_rows(
         for row in range(bounds[chunk], bounds[chunk + 1]):
             r = rhs[row] if rhs.shape[0] > 1 else rhs[0]
             start, stop = indptr[row], indptr[row + 1]
-            solved = False
-            if stop - start <= short:
-                solved = True
+            solved = stop - start <= short
+            if solved:
                 for f in range(k):
                     base[f] = gram[f, f] + ridge[row]
                     solved = solved and base[f] > 0
@@ -297,7 +320,7 @@ def _solve_rows(
                     for f in range(k):
                         for p in range(f):
                             A[f, p] = A[p, f]
-                    _nonnegative_solve(A, b, out[row], flat, inverse, x)
+                    _nonnegative_solve(A, b, out[row], flat, inverse, x, scale, positive)
                     x[:k] = out[row]
                     x[k:] = 0
                 elif largest == 0:

@@ -203,6 +203,29 @@ def test_a_non_negative_row_is_scipys_nnls():
     np.testing.assert_allclose(row[0], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("cells", [0, 3, 40])
+def test_a_non_negative_row_with_a_shared_gram_and_a_prior_is_scipys_nnls(cells):
+    random = np.random.default_rng(cells)
+    V = np.abs(random.normal(size=(40, 6)))
+    y = random.normal(size=40)
+    prior = random.normal(size=6)
+    gram = 0.3 * V.T @ V
+    row, _ = solve_rows(
+        np.array([0, cells], np.int32),
+        np.arange(cells, dtype=np.int32),
+        y[:cells],
+        V,
+        gram=gram,
+        ridge=np.array([0.5]),
+        rhs=prior[None, :],
+        nonnegative=True,
+    )
+    A = V[:cells].T @ V[:cells] + gram + 0.5 * np.eye(6)
+    root = np.linalg.cholesky(A).T
+    expected, _ = nnls(root, np.linalg.solve(root.T, V[:cells].T @ y[:cells] + prior))
+    np.testing.assert_allclose(row[0], expected, atol=1e-9)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(KINDS))
 def test_no_random_direction_lowers_a_converged_half_sweep(seed, kind):
