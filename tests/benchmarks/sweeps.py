@@ -4,12 +4,12 @@
     python tests/benchmarks/sweeps.py [--ratings 2000000] [--rank 64] [--repeats 3] [--peers NAME]
 
 Prints JSON rows {"case", "ours_s", "peer", "peer_s", "ratio"}: medians over repeats in which ours
-and the peers run in turn on the same matrix, exact beside exact and conjugate gradients beside
-conjugate gradients. A sweep is the time of a fit of 1 + n sweeps less that of one of 1, over n, so
-that set-up does not count; the same for ours, J included. The first rows give ours as a share of
-the machine's own single-precision matrix product, at 2·k² operations a rating and half-sweep. The
-last rows give the seconds to the J that the ``implicit`` package reaches in 15 sweeps of 3 steps,
-on its own objective.
+and the peers run in turn on the same matrix, exact rows beside exact ones and a few steps a row
+beside the like. A sweep is the time of a fit of 1 + n sweeps less that of one of 1, over n, so that
+set-up does not count; the same for ours, J included. The first rows give ours as a share of the
+machine's own single-precision matrix product, at 2·k² operations a rating and half-sweep. The last
+rows give the seconds to the J that the ``implicit`` package reaches in 15 sweeps of 3 steps, on its
+own objective.
 """
 
 import argparse
@@ -27,18 +27,18 @@ from threadpoolctl import threadpool_limits
 
 from transrec_core.factors import Implicit, factorize, objective_value
 from transrec_core.factors.kernels import single_threaded_blas
-from transrec_core.factors.solver import CG_STEPS, half_sweep
+from transrec_core.factors.solver import STEPS, half_sweep
 
 THREADS = os.cpu_count() or 1
 LAM = 0.05
 
 
-def ours(matrix: sp.csr_array, rank: int, feedback: Any, solver: Any) -> Callable[[int], Any]:
+def ours(matrix: sp.csr_array, rank: int, feedback: Any, rows: Any) -> Callable[[int], Any]:
     """Fit by the package itself, with J after each half-sweep."""
 
     def fit(sweeps: int) -> Any:
         return factorize(
-            matrix, rank=rank, lam=LAM, feedback=feedback, biases=False, solver=solver,
+            matrix, rank=rank, lam=LAM, feedback=feedback, biases=False, rows=rows,
             sweeps=sweeps, tolerance=0,
         )  # fmt: skip
 
@@ -65,14 +65,14 @@ def seconds_to_same_objective(matrix: sp.csr_array, rank: int, repeats: int) -> 
         by_item.shape,
     )
     peer = implicit_als(matrix, rank, True, confidence=2)
-    times: dict[str, list[float]] = {"theirs": [], "exact": [], "cg": []}
+    times: dict[str, list[float]] = {"theirs": [], "exact": [], "steps": []}
     sweeps: dict[str, int] = {}
     for repeat in range(repeats):
         started = time.perf_counter()
         model = peer(15)
         times["theirs"].append(time.perf_counter() - started)
         wanted = objective_value(matrix, model.user_factors, model.item_factors, spec)
-        for name, steps in (("exact", None), ("cg", CG_STEPS)):
+        for name, steps in (("exact", None), ("steps", STEPS)):
             random = np.random.default_rng(repeat)
             users, items = (
                 random.normal(0, 0.1 / rank**0.5, (n, rank)).astype(np.float32)
@@ -89,7 +89,7 @@ def seconds_to_same_objective(matrix: sp.csr_array, rank: int, repeats: int) -> 
             times[name].append(time.perf_counter() - started)
             sweeps[name] = n
     theirs = statistics.median(times["theirs"])
-    for name in ("exact", "cg"):
+    for name in ("exact", "steps"):
         seconds = statistics.median(times[name])
         print(json.dumps({
             "case": f"seconds to the same J, {matrix.nnz / 1e6:.1f}M ratings, rank {rank}, {name}",
@@ -155,14 +155,14 @@ def cmfrec_als(
 
 
 def peers(matrix: sp.csr_array, rank: int) -> dict[str, tuple[Any, Any, Callable[[int], Any]]]:
-    """Every peer: the feedback and the solver of ours that it is compared with, and its fit."""
+    """Every peer: the feedback and the rows of ours that it is compared with, and its fit."""
     return {
         "cmfrec exact": ("ratings", "exact", cmfrec_als(matrix, rank, False, False)),
-        "cmfrec CG": ("ratings", "cg", cmfrec_als(matrix, rank, True, False)),
+        "cmfrec CG": ("ratings", "steps", cmfrec_als(matrix, rank, True, False)),
         "implicit exact": ("implicit", "exact", implicit_als(matrix, rank, False)),
-        "implicit CG": ("implicit", "cg", implicit_als(matrix, rank, True)),
+        "implicit CG": ("implicit", "steps", implicit_als(matrix, rank, True)),
         "irspack exact": ("implicit", "exact", irspack_ials(matrix, rank, "CHOLESKY")),
-        "irspack iALS++": ("implicit", "cg", irspack_ials(matrix, rank, "IALSPP")),
+        "irspack iALS++": ("implicit", "steps", irspack_ials(matrix, rank, "IALSPP")),
         "cmfrec implicit exact": ("implicit", "exact", cmfrec_als(matrix, rank, False, True)),
     }
 
@@ -201,9 +201,9 @@ def main() -> None:
     shape = f"{matrix.shape[0]} × {matrix.shape[1]}"
     size = f"{matrix.nnz / 1e6:.1f}M ratings, {shape}, rank {options.rank}"
     own = {
-        (kind, solver): ours(matrix, options.rank, kind, solver)
+        (kind, rows): ours(matrix, options.rank, kind, rows)
         for kind in ("ratings", "implicit")
-        for solver in ("exact", "cg")
+        for rows in ("exact", "steps")
     }
     for fit in own.values():
         fit(1)
@@ -217,18 +217,18 @@ def main() -> None:
         for name in names:
             times[name].append(sweep_seconds(there[name][2], options.sweeps))
     peak = matmul_gflops()
-    for (kind, solver), seconds in mine.items():
-        row = {"case": f"{kind} {solver} sweep, {size}"}
+    for (kind, rows), seconds in mine.items():
+        row = {"case": f"{kind} {rows} sweep, {size}"}
         row["ours_s"] = round(statistics.median(seconds), 4)
-        if solver == "exact":
+        if rows == "exact":
             work = 2 * matrix.nnz * 2 * options.rank**2 / statistics.median(seconds) / 1e9
             row |= {"gflops": round(work, 1), "matmul_gflops": round(peak, 1),
                     "share": round(work / peak, 3)}  # fmt: skip
         print(json.dumps(row, ensure_ascii=False), flush=True)
     for name in names:
-        kind, solver, _ = there[name]
-        a, b = statistics.median(mine[kind, solver]), statistics.median(times[name])
-        row = {"case": f"{kind} {solver} sweep, {size}", "ours_s": round(a, 4), "peer": name,
+        kind, rows, _ = there[name]
+        a, b = statistics.median(mine[kind, rows]), statistics.median(times[name])
+        row = {"case": f"{kind} {rows} sweep, {size}", "ours_s": round(a, 4), "peer": name,
                "peer_s": round(b, 4), "ratio": round(b / a, 2)}  # fmt: skip
         print(json.dumps(row, ensure_ascii=False), flush=True)
     if "implicit CG" in names:

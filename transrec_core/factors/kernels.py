@@ -259,6 +259,7 @@ def _solve_rows(
     rhs: Any,
     diagonal: bool,
     nonnegative: bool,
+    passes: int,
     out: Any,
     errors: Any,
 ) -> None:
@@ -320,7 +321,11 @@ def _solve_rows(
                     for f in range(k):
                         for p in range(f):
                             A[f, p] = A[p, f]
-                    _nonnegative_solve(A, b, out[row], flat, inverse, x, scale, positive)
+                    if passes > 0:
+                        _find_slope(A, b, out[row], scale)
+                        _descend(A, out[row], scale, passes)
+                    else:
+                        _nonnegative_solve(A, b, out[row], flat, inverse, x, scale, positive)
                     x[:k] = out[row]
                     x[k:] = 0
                 elif largest == 0:
@@ -539,11 +544,12 @@ def solve_rows(
     rhs
         Added to the right-hand side, rows × k.
     nonnegative
-        Solve under x ≥ 0 by coordinate descent from ``start``.
+        Solve under x ≥ 0, from ``start``.
     start
         Rows × k; only the non-negative solver and ``steps`` read it.
     steps
-        Steps of conjugate gradients from ``start`` instead of the exact solution.
+        Instead of the minimum, so many steps towards it from ``start``: of conjugate gradients, or
+        passes of coordinate descent for non-negative rows.
 
     Returns
     -------
@@ -584,8 +590,8 @@ def solve_rows(
             np.ascontiguousarray(ridge, dtype),
             _pad(added),
         )
-        if steps is None:
-            _solve_rows(*system, diagonal, nonnegative, out, errors)
+        if steps is None or nonnegative:
+            _solve_rows(*system, diagonal, nonnegative, steps or 0, out, errors)
         else:
             wide = _pad(out if turn is None else out @ turn)
             _descend_rows(*system, steps, wide, errors)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ALPHA0 = 0.1
 REGULARIZATION_EXPONENT = 0.0
 SWEEPS = 15
-CG_STEPS = 3
+STEPS = 3
 TOLERANCE = 1e-3
 """A fit stops when a whole sweep lowers J by less than this share."""
 
@@ -42,7 +42,7 @@ def factorize(
     alpha0: float = ALPHA0,
     confidence: Literal["equal", "values"] = "equal",
     regularization_exponent: float = REGULARIZATION_EXPONENT,
-    solver: Literal["exact", "cg"] = "exact",
+    rows: Literal["exact", "steps"] = "exact",
     sweeps: int = SWEEPS,
     tolerance: float = TOLERANCE,
     seed: int = 0,
@@ -79,10 +79,10 @@ def factorize(
         ``"values"`` weights each interaction by its stored value (a count, a rating) instead of 1.
     regularization_exponent
         ν: λ grows with a row's interactions to this power.
-    solver
-        ``"cg"`` lets each row take a few steps of conjugate gradients from where it is instead of
-        its minimum (Takács, Pilászy & Tikk 2011): J falls as well and a sweep is cheaper from
-        about rank 48 on. ALS only.
+    rows
+        ``"exact"`` solves every row to its minimum. ``"steps"`` lets it take a few steps from where
+        it is: of conjugate gradients (Takács, Pilászy & Tikk 2011), of coordinate descent for
+        ``nmf``. J falls about as far in a sweep, and a sweep is cheaper at large ranks.
     sweeps, tolerance
         At most this many sweeps (both halves); stop once a sweep lowers J by a smaller share.
     seed
@@ -121,7 +121,7 @@ def factorize(
             "a number, as 0 or 1",
         ),
         ("confidence", confidence, confidence in ("equal", "values"), "equal or values"),
-        ("solver", solver, solver in ("exact", "cg"), "exact or cg"),
+        ("rows", rows, rows in ("exact", "steps"), "exact or steps"),
         ("sweeps", sweeps, sweeps >= 1, "at least 1"),
         (
             "dtype",
@@ -136,11 +136,6 @@ def factorize(
         raise BadSettingError(
             f"feedback is {feedback!r} and model is {model!r}.",
             "Feedback must be ratings or implicit, model must be als or nmf.",
-        )
-    if solver == "cg" and model == "nmf":
-        raise BadSettingError(
-            "solver is cg and model is nmf.",
-            "Conjugate gradients do not keep factors non-negative; use exact.",
         )
     if rank > min(matrix.shape):
         raise RankTooLargeError(
@@ -187,7 +182,7 @@ def factorize(
     users, items = _start(matrix.shape, rank, seed, nonnegative, start, dtype)
     objective: list[float] = []
     converged = False
-    steps = CG_STEPS if solver == "cg" else None
+    steps = STEPS if rows == "steps" else None
     for _ in range(sweeps):
         for half in ("users", "items"):
             # Threads of a BLAS that wait for more work would take the cores from the kernel.
@@ -241,7 +236,7 @@ def half_sweep(
     own
         Present factors of this side, where non-negative descent and ``steps`` start.
     steps
-        Steps of conjugate gradients instead of the best factors.
+        So many steps towards the best factors instead.
     """
     targets, weights = spec.cells(rows.data)
     return solve_rows(

@@ -86,26 +86,28 @@ def test_objective_agrees_with_the_book_and_never_rises(feedback, model, nu):
     ("feedback", "confidence"),
     [("ratings", "equal"), ("implicit", "equal"), ("implicit", "values")],
 )
+@pytest.mark.parametrize("model", ["als", "nmf"])
 @pytest.mark.parametrize("rank", [4, 11])
-def test_conjugate_gradients_never_raise_j_and_end_where_exact_rows_end(feedback, confidence, rank):
+def test_steps_never_raise_j_and_end_where_exact_rows_end(feedback, confidence, model, rank):
     matrix = random_matrix(1)
     fits = {
-        solver: factorize(
+        rows: factorize(
             matrix,
             rank=rank,
             lam=0.4,
             feedback=feedback,
+            model=model,
             alpha0=0.2,
             confidence=confidence,
             regularization_exponent=0.5,
-            solver=solver,
+            rows=rows,
             sweeps=400,
             tolerance=0,
             dtype=np.float64,
         )
-        for solver in ("exact", "cg")
+        for rows in ("exact", "steps")
     }
-    steps = fits["cg"]
+    steps = fits["steps"]
     by_the_book = slow_objective(steps, matrix, 0.2, 0.5)
     assert steps.objective[-1] == pytest.approx(by_the_book, rel=1e-9)
     for before, after in zip(steps.objective, steps.objective[1:], strict=False):
@@ -129,11 +131,9 @@ def test_as_many_steps_as_factors_are_the_exact_solution():
         assert not np.allclose(fewer, exact, rtol=1e-2)
 
 
-def test_conjugate_gradients_are_for_als_only():
-    with pytest.raises(BadSettingError, match="non-negative"):
-        factorize(random_matrix(1), rank=2, lam=0.1, model="nmf", solver="cg")
-    with pytest.raises(BadSettingError, match="exact or cg"):
-        factorize(random_matrix(1), rank=2, lam=0.1, solver="lu")
+def test_rows_are_exact_or_steps():
+    with pytest.raises(BadSettingError, match="exact or steps"):
+        factorize(random_matrix(1), rank=2, lam=0.1, rows="lu")
 
 
 @pytest.mark.parametrize("feedback", ["ratings", "implicit"])
