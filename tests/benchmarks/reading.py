@@ -9,8 +9,10 @@ all checks, ids kept as exact text, duplicates looked for, a CSR matrix. The pee
 - pandas: ``read_csv`` with both ids as text, ``factorize``, a CSR matrix;
 - Polars: ``scan_csv(path).collect()`` alone, which turns ids into numbers and makes no matrix.
 
-Every run is a fresh process, so that none inherits another's memory; imports are not timed. The
-runs alternate and the medians are compared. ``peak_gb`` is the largest resident size of a run.
+Every run is a fresh process, so that none inherits another's memory; imports are not timed, of ours
+not the compiled code either, which the first large file of a process loads (half a second). The
+runs alternate and the medians are compared. ``peak_gb`` is the largest resident size of a run
+(Linux only).
 Polars comes with ``pip install -e '.[bench]'``.
 """
 
@@ -30,16 +32,18 @@ import synthetic
 HEADER = b"user_id,item_id,rating,timestamp\n"
 BLOCK = 2_000_000
 
-START = "import resource, sys, time\npath = sys.argv[1]\n"
+START = "import sys, time\npath = sys.argv[1]\n"
 END = """
 seconds = time.perf_counter() - started
-print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+with open("/proc/self/status") as status:  # getrusage would count the parent's peak too
+    peak = next(line for line in status if line.startswith("VmHWM"))
+print(seconds, int(peak.split()[1]) / 2**20)
 """
 RUNS = {
     "ours": """
 import transrec_core as tr
 read = tr.read_ratings
-import pyarrow.csv
+import pyarrow.csv, transrec_core.data.plain
 started = time.perf_counter()
 matrix = read(path).interactions().matrix
 assert matrix.nnz

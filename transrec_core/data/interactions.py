@@ -2,16 +2,47 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
 from transrec_core.columns import ITEM, RATING, TIME, USER
+from transrec_core.data.threads import in_threads, shares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# From here on, loading the compiled code takes less time than it saves.
+MANY_ROWS = 2**23
+GATHERED = 2**16
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Numbers that repeat a few values.
+
+    Attributes
+    ----------
+    values
+        float64, different ones or not.
+    codes
+        int32, one a row: position of the row's number in ``values``.
+    """
+
+    values: "NDArray[np.floating]"
+    codes: "NDArray[np.int32]"
+
+    @classmethod
+    def of(cls, values: "NDArray[np.floating]") -> "Repeated":
+        """Numbers that are not known to repeat."""
+        return cls(values, np.arange(len(values), dtype=np.int32))
+
+    def __getitem__(self, rows: "slice | NDArray[np.integer]") -> "NDArray[np.floating]":
+        """Numbers of some rows."""
+        return np.asarray(self.values[self.codes[rows]])
 
 
 @dataclass(frozen=True)
@@ -25,31 +56,73 @@ class Encoded:
     user_codes, item_codes
         int32, one value a row: position of the row's id.
     ratings, times
-        One value a row, or ``None`` where the data has none.
+        One number a row, or ``None`` where the data has none; times in seconds.
     """
 
     users: pd.Index
     items: pd.Index
     user_codes: "NDArray[np.int32]"
     item_codes: "NDArray[np.int32]"
-    ratings: "NDArray[np.floating] | None"
-    times: "NDArray[np.float64] | None"
+    ratings: Repeated | None
+    times: "NDArray[np.number] | None"
 
     @cached_property
     def positions(self) -> sp.csr_array:
-        """Users × items with each row's position as value; rows of one pair in their order.
-
-        Two stable counting sorts, by item and then by user, in time linear in the rows.
-        """
+        """Users × items with each row's position as value; rows of one pair in their order."""
+        shape = (len(self.users), len(self.items))
+        if len(self.user_codes) >= MANY_ROWS:
+            return _arranged(self.user_codes, self.item_codes, shape)
+        # Two stable counting sorts, by item and then by user.
         rows = np.arange(len(self.user_codes), dtype=np.int32)
-        by_item = sp.coo_array(
-            (rows, (self.item_codes, self.user_codes)), (len(self.items), len(self.users))
-        )
+        by_item = sp.coo_array((rows, (self.item_codes, self.user_codes)), shape[::-1])
         by_item.has_canonical_format = True  # repeated pairs stay apart instead of being summed
         by_user = by_item.tocsr().tocsc()
-        return sp.csr_array(
-            (by_user.data, by_user.indices, by_user.indptr), (len(self.users), len(self.items))
-        )
+        return sp.csr_array((by_user.data, by_user.indices, by_user.indptr), shape)
+
+
+def _arranged(
+    users: "NDArray[np.int32]", items: "NDArray[np.int32]", shape: tuple[int, int]
+) -> sp.csr_array:
+    """``Encoded.positions`` of many rows: a counting sort by user, then a sort of each user's rows.
+
+    Each thread places a part of the rows behind the rows of the same user in the parts before.
+    """
+    from transrec_core.data import kernels  # compiled, and slow to load
+
+    parts = shares(len(users))
+    counts = np.zeros((len(parts), shape[0]), np.int64)
+    in_threads(lambda t: kernels.count(users[parts[t]], counts[t]), range(len(parts)))
+    starts = np.append(0, np.cumsum(counts.sum(axis=0)))
+    at = starts[:-1] + np.cumsum(counts, axis=0) - counts
+    rows, columns = np.empty(len(users), np.int32), np.empty(len(users), np.int32)
+    in_threads(
+        lambda t: kernels.put(users[parts[t]], parts[t].start, at[t], rows), range(len(parts))
+    )
+    cuts = np.searchsorted(starts, [0, *(part.stop for part in parts)])
+    in_threads(
+        lambda part: kernels.sort_each(
+            starts[part[0] : part[1] + 1], rows, items, shape[1] - 1, columns
+        ),
+        pairwise(cuts),
+    )
+    return sp.csr_array((rows, columns, starts.astype(np.int32)), shape)
+
+
+def _gathered(
+    numbers: "Repeated | NDArray[np.number]",
+    rows: "NDArray[np.int32]",
+    dtype: type[np.floating],
+) -> "NDArray[Any]":
+    """Numbers of some rows, gathered in blocks, so that what is between stays in the cache."""
+    gathered = np.empty(len(rows), dtype)
+
+    def gather(part: slice) -> None:
+        for first in range(part.start, part.stop, GATHERED):
+            block = slice(first, min(first + GATHERED, part.stop))
+            gathered[block] = numbers[rows[block]]
+
+    in_threads(gather, shares(len(rows)))
+    return gathered
 
 
 @dataclass(frozen=True)
@@ -93,7 +166,7 @@ class Interactions:
                 pd.Index(items),
                 user_codes.astype(np.int32),
                 item_codes.astype(np.int32),
-                frame[RATING].to_numpy(np.float32) if RATING in frame else None,
+                Repeated.of(frame[RATING].to_numpy(np.float64)) if RATING in frame else None,
                 frame[TIME].to_numpy(np.float64) if TIME in frame else None,
             )
         )
@@ -102,11 +175,13 @@ class Interactions:
     def from_codes(cls, rows: Encoded) -> "Interactions":
         """Arrange rows whose ids are encoded already; pairs are unique."""
         at = rows.positions
-        ratings = None if rows.ratings is None else rows.ratings.astype(np.float32, copy=False)
-        values = np.ones(at.nnz, np.float32) if ratings is None else ratings[at.data]
+        if rows.ratings is None:
+            values = np.ones(at.nnz, np.float32)
+        else:
+            values = _gathered(rows.ratings, at.data, np.float32)
         matrix = sp.csr_array((values, at.indices, at.indptr), shape=at.shape)
-        times = None if rows.times is None else rows.times[at.data]
-        explicit = ratings is not None and bool((ratings[1:] != ratings[:-1]).any())
+        times = None if rows.times is None else _gathered(rows.times, at.data, np.float64)
+        explicit = rows.ratings is not None and bool((values != values[:1]).any())
         return cls(rows.users, rows.items, matrix, times, explicit)
 
     @property

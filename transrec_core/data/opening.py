@@ -6,7 +6,9 @@ import gzip
 import hashlib
 import io
 import lzma
+import re
 import zipfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -44,6 +46,7 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+CONTENT = re.compile(rb"[^\xef\xbb\xbf \t\r\n]")
 SAVE_AS_CSV = "Save the table as CSV (UTF-8) and read that."
 
 
@@ -57,13 +60,13 @@ class OpenedFile:
         The file's name for messages.
     data
         Content, decompressed.
-    sha256
-        Of the bytes as given, before decompression.
+    hashing
+        SHA-256 of the bytes as given, before decompression; computed beside the parsing.
     """
 
     name: str
     data: bytes
-    sha256: str
+    hashing: "Future[str]"
 
 
 def refusal(
@@ -91,7 +94,7 @@ def open_file(file: str | Path | bytes, name: str | None = None) -> OpenedFile:
         ARCHIVE_MANY_MEMBERS, DAMAGED_FILE.
     """
     raw, name = _read(file, name)
-    sha256 = hashlib.sha256(raw).hexdigest()
+    hashing = start_hashing(raw)
     data = _unpack(raw, name)
     if data is not raw and _compression(data):
         raise refusal(
@@ -100,14 +103,48 @@ def open_file(file: str | Path | bytes, name: str | None = None) -> OpenedFile:
             "The file is compressed twice.",
             "Unpack it once and read the result.",
         )
-    if not data.strip(b"\xef\xbb\xbf \t\r\n") or (
-        len(data) <= 4 and data in (b"\xff\xfe", b"\xfe\xff")
-    ):
+    if not CONTENT.search(data) or (len(data) <= 4 and data in (b"\xff\xfe", b"\xfe\xff")):
         raise refusal(name, "EMPTY_FILE", "The file is empty.", "Choose a file with a table in it.")
     kind = _other_kind(data)
     if kind:
         raise refusal(name, "NOT_A_TABLE", f"This is {kind}, not a table of text.", SAVE_AS_CSV)
-    return OpenedFile(name, data, sha256)
+    return OpenedFile(name, data, hashing)
+
+
+def start_hashing(source: bytes | Path) -> "Future[str]":
+    """SHA-256 of some bytes or of a file, computed in a thread beside whatever comes next."""
+
+    def sha256() -> str:
+        if isinstance(source, bytes):
+            return hashlib.sha256(source).hexdigest()
+        with source.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    thread = ThreadPoolExecutor(1)
+    hashing = thread.submit(sha256)
+    thread.shutdown(wait=False)
+    return hashing
+
+
+def head_of_text(path: Path, least: int) -> bytes | None:
+    """The beginning of a large file of ASCII text as it stands; ``None`` where it is any other.
+
+    Parameters
+    ----------
+    path
+        ``open_file`` tells what else it is.
+    least
+        How many bytes are large.
+    """
+    try:
+        if not least <= path.stat().st_size <= MAX_BYTES:
+            return None
+        with path.open("rb") as file:
+            head = file.read(BLOCK)
+    except (OSError, ValueError):
+        return None
+    odd = not head.isascii() or b"\x00" in head or _compression(head) or _other_kind(head)
+    return None if odd else head
 
 
 def _read(file: str | Path | bytes, name: str | None) -> tuple[bytes, str]:

@@ -1,7 +1,8 @@
 """UTF-8 bytes with a known delimiter to columns of text, and every row that does not fit.
 
-Clean files go through Arrow's parser; a file with quotes, blank lines or widths that Arrow would
-guess about goes through Python's csv module, which counts lines and refuses broken quoting.
+Clean files go through Arrow's parser, large ones of nothing but whole numbers and a few short
+texts, which most ratings are, as numbers; a file with quotes, blank lines or widths that Arrow
+would guess about goes through Python's csv module, which counts lines and refuses broken quoting.
 """
 
 import csv
@@ -18,6 +19,8 @@ import pyarrow.csv as pacsv
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# From here on, loading the compiled code takes less time than it saves.
+LARGE = 2**26
 SCAN_BLOCK = 2**23
 ARROW_BLOCK = 2**24
 ROW_BLOCK = 2**16
@@ -43,7 +46,8 @@ class Parsed:
     Attributes
     ----------
     columns
-        One text array a column, dictionary-encoded where cells repeat.
+        One array a column: text, dictionary-encoded where cells repeat; or whole numbers, where
+        every cell is one just as ``str`` writes it. Every text of a dictionary occurs.
     lines
         1-based line of each row, or ``None`` where row i is line ``first_line + i``.
     first_line
@@ -95,15 +99,16 @@ def parse(
         width > 1
         and escape is None
         and first not in (b"\n", b"\r")
-        and (not quoting or _plain_quotes(data, delimiter))
+        and (not quoting or plain_quotes(data, delimiter))
     ):
-        parsed = _parse_clean(data, delimiter, width, header, quoting)
+        parsed = _parse_plain(data, delimiter, width, header) if len(data) >= LARGE else None
+        parsed = parsed or _parse_clean(data, delimiter, width, header, quoting)
         if parsed is not None:
             return parsed
     return _parse_carefully(data, delimiter, width, header, quoting, escape)
 
 
-def _plain_quotes(data: bytes, delimiter: str) -> bool:
+def plain_quotes(data: bytes, delimiter: str) -> bool:
     """Whether every quote opens or closes a cell as RFC 4180 says, and none spans lines.
 
     Seen left to right, quotes open and close by turns (a doubled quote closes and opens again).
@@ -131,6 +136,13 @@ def _plain_quotes(data: bytes, delimiter: str) -> bool:
             return False
         inside = int(state[-1])
     return inside == 0
+
+
+def _parse_plain(data: bytes, delimiter: str, width: int, header: bool) -> Parsed | None:
+    from transrec_core.data.plain import parse_plain  # compiled, and slow to load
+
+    columns = parse_plain(data, delimiter, width, header)
+    return None if columns is None else Parsed(columns, None, 1 + int(header))
 
 
 def _parse_clean(
@@ -169,7 +181,8 @@ def _parse_clean(
         empty &= _empty(column)
     if empty.any():
         lines = np.flatnonzero(~empty) + 1 + int(header)
-        columns = table.filter(pa.array(~empty)).columns
+        # As text, since dictionaries would keep the empty text that may occur no more.
+        columns = [column.cast(pa.large_string()).filter(pa.array(~empty)) for column in columns]
     return Parsed(list(columns), lines, 1 + int(header))
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transrec_core.columns import ITEM, RATING, TIME, USER
-from transrec_core.data.interactions import Encoded, Interactions
+from transrec_core.data.interactions import Encoded, Interactions, Repeated
 from transrec_core.data.mapping import ROLES
 from transrec_core.data.reading import SEVERITIES, Table, as_frame, read_table
 from transrec_core.data.report import ImportReport, Problem
@@ -169,7 +169,8 @@ def to_ratings(
     if columns["rating"] is not None:
         ratings, found = _ratings(table, _coded(table, columns["rating"]), keep)
         problems += found
-        keep &= np.isfinite(ratings)
+        if np.isnan(ratings.values).any():
+            keep &= np.isfinite(ratings[:])
     if columns["time"] is not None:
         times, found = _times(table, columns["time"], keep)
         problems += found
@@ -222,10 +223,16 @@ def _columns(table: Table, mapping: Mapping[str, str | None] | None) -> dict[str
 
 
 def _coded(table: Table, column: str | None) -> pa.DictionaryArray:
-    """Codes of one column's cells and the distinct texts, in the order they first occur."""
+    """Codes of one column's cells and the distinct texts."""
     cells = table.cells[column]
+    if pa.types.is_integer(cells.type):
+        codes, distinct = pd.factorize(cells.to_numpy())
+        texts = pa.array(distinct).cast(pa.string())
+        return pa.DictionaryArray.from_arrays(codes.astype(np.int32), texts)
     if not pa.types.is_dictionary(cells.type):
         cells = cells.dictionary_encode()
+    if cells.num_chunks == 1:
+        return cells.chunk(0)
     return cells.unify_dictionaries().combine_chunks()
 
 
@@ -288,15 +295,15 @@ def _numbers(cells: pa.Array | pa.ChunkedArray, pattern: str = DECIMAL) -> "NDAr
 
 def _ratings(
     table: Table, cells: pa.DictionaryArray, keep: "NDArray[np.bool_]"
-) -> tuple["NDArray[np.float64]", list[Problem]]:
+) -> tuple[Repeated, list[Problem]]:
     # Ratings repeat a few values a million times: read each value once.
-    values = cells.dictionary
-    numbers, problems = _numbers(values), []
-    commas = _numbers(values, DECIMAL_COMMA)
-    dots = _mask(pc.match_substring(values, "."))
+    texts = cells.dictionary
+    numbers, problems = _numbers(texts), []
+    commas = _numbers(texts, DECIMAL_COMMA)
+    dots = _mask(pc.match_substring(texts, "."))
     # 4,5 is 4.5 only where no other value says that the point is the decimal sign.
     if np.isfinite(commas).any() and not dots.any():
-        first = values[int(np.flatnonzero(np.isfinite(commas))[0])].as_py().strip()
+        first = texts[int(np.flatnonzero(np.isfinite(commas))[0])].as_py().strip()
         problems.append(
             Problem(
                 "DECIMAL_COMMA",
@@ -307,10 +314,7 @@ def _ratings(
             )
         )
         numbers = np.where(np.isnan(numbers), commas, numbers)
-    ratings = _of_each(numbers, cells)
-    if not np.isnan(numbers).any():
-        return ratings, problems
-    bad = np.isnan(ratings) & keep
+    bad = _of_each(np.isnan(numbers), cells) & keep
     if bad.any():
         problems.append(
             _row_problem(
@@ -323,13 +327,15 @@ def _ratings(
                 "Correct these cells, or choose another rating column.",
             )
         )
-    return ratings, problems
+    return Repeated(numbers, cells.indices.to_numpy()), problems
 
 
 def _times(
     table: Table, column: str, keep: "NDArray[np.bool_]"
-) -> tuple["NDArray[np.float64] | None", list[Problem]]:
+) -> tuple["NDArray[np.number] | None", list[Problem]]:
     cells = table.cells[column]
+    if pa.types.is_integer(cells.type):
+        return _of_epoch(cells.to_numpy()), []
     if pa.types.is_dictionary(cells.type):
         cells = _coded(table, column)
         times = _of_each(_seconds(pa.chunked_array([cells.dictionary])), cells)
@@ -356,10 +362,7 @@ def _times(
 def _seconds(cells: pa.ChunkedArray) -> "NDArray[np.float64]":
     """Seconds since 1970 of Unix times and ISO dates, NaN elsewhere."""
     whole = _whole_numbers(cells)
-    times = _numbers(cells) if whole is None else whole
-    if np.fmax.reduce(times) >= EPOCH_UNITS[-1][0] or np.fmin.reduce(times) <= -EPOCH_UNITS[-1][0]:
-        for least, units in EPOCH_UNITS:
-            times = np.where(np.abs(times) >= least, times / units, times)
+    times = _of_epoch(_numbers(cells) if whole is None else whole).astype(np.float64, copy=False)
     other = np.isnan(times)
     if other.any():
         texts = as_frame({TIME: cells.filter(pa.array(other))})[TIME]
@@ -369,10 +372,19 @@ def _seconds(cells: pa.ChunkedArray) -> "NDArray[np.float64]":
     return times
 
 
+def _of_epoch(times: "NDArray[np.number]") -> "NDArray[np.number]":
+    """Seconds from Unix times in seconds, milli-, micro- or nanoseconds, whichever fit."""
+    largest = EPOCH_UNITS[-1][0]
+    if np.fmax.reduce(times) >= largest or np.fmin.reduce(times) <= -largest:
+        for least, units in EPOCH_UNITS:
+            times = np.where(np.abs(times) >= least, times / units, times)
+    return times
+
+
 def _assemble(
     ids: Mapping[str, pa.DictionaryArray],
-    ratings: "NDArray[np.float64] | None",
-    times: "NDArray[np.float64] | None",
+    ratings: Repeated | None,
+    times: "NDArray[np.number] | None",
     kept: "NDArray[np.int64] | None",
 ) -> Encoded:
     """The kept rows (all by default) with codes in the order of the sorted ids they use."""
@@ -382,21 +394,23 @@ def _assemble(
 
     sides = []
     for role, column in (("user", USER), ("item", ITEM)):
-        codes = of_kept(ids[role].indices.to_numpy())
-        names = ids[role].dictionary
+        codes, names = of_kept(ids[role].indices.to_numpy()), ids[role].dictionary
         order = pc.sort_indices(names).to_numpy().astype(np.int64)
-        order = order[np.bincount(codes, minlength=len(names))[order] > 0]
-        rank = np.empty(len(names), np.int32)
-        rank[order] = np.arange(len(order), dtype=np.int32)
-        index = pd.Index(as_frame({column: names.take(pa.array(order))})[column])
-        sides.append((index.rename(None), rank[codes]))
+        if kept is not None:
+            order = order[np.bincount(codes, minlength=len(names))[order] > 0]
+        if not np.array_equal(order, np.arange(len(names))):
+            rank = np.empty(len(names), np.int32)
+            rank[order] = np.arange(len(order), dtype=np.int32)
+            codes, names = rank[codes], names.take(pa.array(order))
+        index = pd.Index(as_frame({column: pa.chunked_array([names])})[column])
+        sides.append((index.rename(None), codes))
     (users, user_codes), (items, item_codes) = sides
     return Encoded(
         users,
         items,
         user_codes,
         item_codes,
-        None if ratings is None else of_kept(ratings),
+        None if ratings is None else Repeated(ratings.values, of_kept(ratings.codes)),
         None if times is None else of_kept(times),
     )
 
@@ -411,9 +425,10 @@ def _decoded(rows: Encoded) -> pd.DataFrame:
         )
     }
     frame = as_frame(columns)
-    for name, values in ((RATING, rows.ratings), (TIME, rows.times)):
-        if values is not None:
-            frame[name] = values
+    if rows.ratings is not None:
+        frame[RATING] = rows.ratings[:]
+    if rows.times is not None:
+        frame[TIME] = rows.times.astype(np.float64)
     return frame
 
 
@@ -421,7 +436,8 @@ def _merge_duplicates(
     rows: Encoded, kept: "NDArray[np.int64] | None", policy: Duplicates, table: Table
 ) -> tuple[Encoded, list[Problem]]:
     at = rows.positions
-    again = np.append(False, at.indices[1:] == at.indices[:-1])
+    again = np.zeros(at.nnz, bool)
+    np.equal(at.indices[1:], at.indices[:-1], out=again[1:])
     starts = at.indptr[:-1]
     again[starts[np.diff(at.indptr) > 0]] = False
     count = int(again.sum())
@@ -448,14 +464,14 @@ def _merge_duplicates(
     ratings = rows.ratings
     if policy == "mean" and ratings is not None:
         means = np.add.reduceat(ratings[order], begins) / np.diff(np.append(begins, len(order)))
-        ratings = ratings.copy()
-        ratings[order] = means[pair - 1]
+        ratings = Repeated.of(np.empty(len(order)))
+        ratings.values[order] = means[pair - 1]
     merged = Encoded(
         rows.users,
         rows.items,
         rows.user_codes[latest],
         rows.item_codes[latest],
-        None if ratings is None else ratings[latest],
+        None if ratings is None else Repeated(ratings.values, ratings.codes[latest]),
         None if rows.times is None else rows.times[latest],
     )
     how = (

@@ -20,14 +20,24 @@ import pyarrow.parquet as pq
 
 from transrec_core.data import sniffing
 from transrec_core.data.mapping import guess_mapping
-from transrec_core.data.opening import SAVE_AS_CSV, OpenedFile, open_file, refusal, to_utf8
-from transrec_core.data.parsing import BrokenQuotesError, Parsed, parse
+from transrec_core.data.opening import (
+    SAVE_AS_CSV,
+    OpenedFile,
+    head_of_text,
+    open_file,
+    refusal,
+    start_hashing,
+    to_utf8,
+)
+from transrec_core.data.parsing import LARGE, BrokenQuotesError, Parsed, parse, plain_quotes
 from transrec_core.data.report import ImportReport, Problem
+from transrec_core.errors import UnreadableFileError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_COLUMNS = 2000
+JSON_BEGINS = (b"{", b"[")
 SEVERITIES = ("error", "warning", "info")
 
 
@@ -38,8 +48,8 @@ class Table:
     Attributes
     ----------
     cells
-        All columns text, dictionary-encoded where cells repeat; unique column names, one row a
-        data row.
+        All columns text, dictionary-encoded where cells repeat, or whole numbers where every cell
+        is one just as ``str`` writes it; unique column names, one row a data row.
     report
         How the file was read, the guessed mapping and all problems.
     sha256
@@ -71,7 +81,7 @@ class Table:
 
 
 def as_frame(columns: Mapping[str, pa.ChunkedArray]) -> pd.DataFrame:
-    """Table of text columns from text that may be dictionary-encoded."""
+    """Table of text columns from whole numbers and text that may be dictionary-encoded."""
     text = {name: column.cast(pa.large_string()) for name, column in columns.items()}
     frame: pd.DataFrame = pa.table(text).to_pandas()
     return frame
@@ -111,65 +121,125 @@ def read_table(
     UnreadableFileError
         When the file is no table or it is not clear how to read it; ``.report`` has the code.
     """
+    if encoding is None and not isinstance(file, bytes):
+        path = Path(file)
+        table = _from_plain_file(path, name or path.name, delimiter, header)
+        if table is not None:
+            return table
     opened = open_file(file, name)
     if opened.data[:4] == b"PAR1":
         return _from_columns(opened, *_parquet_columns(opened), encoding=None)
     data, found_encoding = to_utf8(opened, encoding)
-    if delimiter is None and header is None and data.lstrip()[:1] in (b"{", b"["):
+    if delimiter is None and header is None and data.lstrip()[:1] in JSON_BEGINS:
         records = _json_records(data, opened.name)
         if records is not None:
             return _from_columns(opened, *_record_columns(records), encoding=found_encoding)
     return _from_text(opened, data, delimiter, header, found_encoding)
 
 
+@dataclass(frozen=True)
+class _Dialect:
+    """How a text is written: ``first`` are the cells of its first row."""
+
+    delimiter: str
+    first: list[str]
+    header: bool
+    header_guessed: bool
+
+    @property
+    def quoting(self) -> bool:
+        return len(self.delimiter) == 1
+
+    @property
+    def width(self) -> int:
+        return len(self.first)
+
+    def found(self, encoding: str) -> dict[str, Any]:
+        """What a refusal's report says about it."""
+        return {
+            "columns": tuple(self.first) if self.header else (),
+            "encoding": encoding,
+            "delimiter": self.delimiter,
+            "header": self.header,
+        }
+
+
+def _dialect(sample: str, delimiter: str | None, header: bool | None, name: str) -> _Dialect:
+    delimiter = delimiter or sniffing.guess_delimiter(sample)
+    rows = sniffing.sample_rows(sample, delimiter, len(delimiter) == 1)
+    if not rows:
+        raise _broken_quotes(name, BrokenQuotesError(1, "unexpected end of data"))
+    _require_table(name, rows, delimiter)
+    has_header = sniffing.guess_header(rows) if header is None else header
+    return _Dialect(delimiter, rows[0], has_header, header is None)
+
+
+def _from_plain_file(
+    path: Path, name: str, delimiter: str | None, header: bool | None
+) -> Table | None:
+    """Table from a large file that need not be in memory; ``None`` where anything is odd."""
+    head = head_of_text(path, LARGE)
+    if head is None or head.lstrip()[:1] in JSON_BEGINS:
+        return None
+    from transrec_core.data.plain import parse_plain  # compiled, and slow to load
+
+    try:
+        dialect = _dialect(sniffing.sample_of(head), delimiter, header, name)
+        how = dialect.delimiter, dialect.width, dialect.header
+        if not (dialect.quoting and plain_quotes(head, how[0])):
+            return None
+        opened = OpenedFile(name, head, start_hashing(path))
+        columns = parse_plain(path, *how)
+    except (OSError, UnreadableFileError):
+        return None
+    if columns is None:
+        return None
+    parsed = Parsed(columns, None, 1 + int(dialect.header))
+    return _text_table(opened, dialect, parsed, None, "utf-8")
+
+
 def _from_text(
     opened: OpenedFile, data: bytes, delimiter: str | None, header: bool | None, encoding: str
 ) -> Table:
     name = opened.name
-    sample = sniffing.sample_of(data)
-    delimiter = delimiter or sniffing.guess_delimiter(sample)
-    parsed_with = delimiter
-    if len(delimiter) > 1:
+    dialect = _dialect(sniffing.sample_of(data), delimiter, header, name)
+    parsed_with = dialect.delimiter
+    if not dialect.quoting:
         parsed_with = sniffing.UNIT_SEPARATOR
-        data = data.replace(delimiter.encode(), parsed_with.encode())
-        sample = sample.replace(delimiter, parsed_with)
-    quoting = len(delimiter) == 1
-    rows = sniffing.sample_rows(sample, parsed_with, quoting)
-    if not rows:
-        raise _broken_quotes(name, BrokenQuotesError(1, "unexpected end of data"))
-    width = len(rows[0])
-    _require_table(name, rows, delimiter)
-    has_header = sniffing.guess_header(rows) if header is None else header
-    found = {
-        "columns": tuple(rows[0]) if has_header else (),
-        "encoding": encoding,
-        "delimiter": delimiter,
-        "header": has_header,
-    }
-    if has_header and b"\n" not in data and b"\r" not in data:
-        raise _no_rows(name, found)
-    parsed, quotes = _parse(data, parsed_with, width, has_header, quoting, name)
+        data = data.replace(dialect.delimiter.encode(), parsed_with.encode())
+    if dialect.header and b"\n" not in data and b"\r" not in data:
+        raise _no_rows(name, dialect.found(encoding))
+    parsed, quotes = _parse(data, parsed_with, dialect.width, dialect.header, dialect.quoting, name)
     count = len(parsed.columns[0])
     if count == 0 and parsed.ragged:
         raise refusal(
             name,
             "RAGGED",
-            f"No row has {width} cells as the first one has ({parsed.ragged} have another number).",
+            f"No row has {dialect.width} cells as the first one has ({parsed.ragged} have another "
+            "number).",
             "Check the delimiter and the first row.",
             parsed.ragged,
             parsed.ragged_lines,
-            **found,
+            **dialect.found(encoding),
         )
     if count == 0:
-        raise _no_rows(name, found)
-    columns, problems = _column_names(rows[0] if has_header else [""] * width, has_header)
-    if not has_header and header is None:
-        numeric = all(sniffing.NUMBER.fullmatch(cell) for cell in rows[0])
+        raise _no_rows(name, dialect.found(encoding))
+    return _text_table(opened, dialect, parsed, quotes, encoding)
+
+
+def _text_table(
+    opened: OpenedFile, dialect: _Dialect, parsed: Parsed, quotes: Problem | None, encoding: str
+) -> Table:
+    """Table from parsed text, with what is odd about it."""
+    first, width, count = dialect.first, dialect.width, len(parsed.columns[0])
+    columns, problems = _column_names(first if dialect.header else [""] * width, dialect.header)
+    if not dialect.header and dialect.header_guessed:
+        numeric = all(sniffing.NUMBER.fullmatch(cell) for cell in first)
         problems.append(
             Problem(
                 "NO_HEADER_GUESS",
                 "info" if numeric else "warning",
-                f"The first row ({_shown(rows[0])}) looks like data, so the columns are called "
+                f"The first row ({_shown(first)}) looks like data, so the columns are called "
                 f"{columns[0]} to {columns[-1]}.",
                 "If it holds the column names, say that the file has a header.",
                 rows=(1,),
@@ -198,7 +268,7 @@ def _from_text(
                 "If it should have more, name the delimiter.",
             )
         )
-    return _table(opened, columns, parsed, problems, encoding, delimiter, has_header)
+    return _table(opened, columns, parsed, problems, encoding, dialect.delimiter, dialect.header)
 
 
 def _no_rows(name: str, found: Mapping[str, Any]) -> Exception:
@@ -360,7 +430,7 @@ def _table(
     header: bool,
 ) -> Table:
     cells = pa.table(dict(zip(columns, parsed.columns, strict=True)))
-    head = [column.slice(0, 1000).to_pylist() for column in parsed.columns]
+    head = [column.slice(0, 1000).cast(pa.string()).to_pylist() for column in parsed.columns]
     mapping = guess_mapping(columns, header, list(zip(*head, strict=True)))
     problems.extend(_mapping_problems(mapping, columns))
     problems.sort(key=lambda problem: SEVERITIES.index(problem.severity))
@@ -375,7 +445,7 @@ def _table(
         mapping,
         tuple(problems),
     )
-    return Table(cells, report, opened.sha256, parsed.lines, parsed.first_line)
+    return Table(cells, report, opened.hashing.result(), parsed.lines, parsed.first_line)
 
 
 def _mapping_problems(mapping: Mapping[str, str | None], columns: Sequence[str]) -> list[Problem]:

@@ -101,7 +101,7 @@ def test_steps_never_raise_j_and_end_where_exact_rows_end(feedback, confidence, 
             confidence=confidence,
             regularization_exponent=0.5,
             rows=rows,
-            sweeps=400,
+            sweeps=120,
             tolerance=0,
             dtype=np.float64,
         )
