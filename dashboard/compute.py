@@ -33,7 +33,7 @@ from transrec_core.factors.geometry import Alignment
 from transrec_core.recommending import history as core_history
 from transrec_core.recommending import listed_users, recommend_for
 from transrec_core.reporting.bundle import bundle_files, compare_command
-from transrec_core.reporting.tables import csv_bytes, recommendations_bytes
+from transrec_core.reporting.tables import csv_bytes, table_bytes
 from transrec_core.settings import Settings
 from transrec_core.space import FactorCard, ItemMap
 from transrec_core.space import alignment as core_alignment
@@ -722,7 +722,7 @@ def lists_file(
     kind: Literal["csv", "parquet", "json"],
 ) -> bytes:
     """Recommendation lists as the content of a file."""
-    return recommendations_bytes(lists(result, chosen, top, method), kind)
+    return table_bytes(lists(result, chosen, top, method), kind)
 
 
 def table_csv(frame: pd.DataFrame) -> bytes:

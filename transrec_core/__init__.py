@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transrec_core.factors.solver import factorize
     from transrec_core.progress import Progress
     from transrec_core.recommending import history, recommend_for
-    from transrec_core.running import Run, compare, recommend, run
+    from transrec_core.running import Run, compare, rank_sources, recommend, run
     from transrec_core.settings import Settings
     from transrec_core.space import alignment, factor_cards, item_map, neighbours
 
@@ -47,6 +47,7 @@ _PLACES = {
     "item_map": "space",
     "link": "data.linking",
     "neighbours": "space",
+    "rank_sources": "running",
     "read_items": "data.items",
     "read_ratings": "data.ratings",
     "recommend": "running",
@@ -77,6 +78,7 @@ __all__ = [
     "item_map",
     "link",
     "neighbours",
+    "rank_sources",
     "read_items",
     "read_ratings",
     "recommend",

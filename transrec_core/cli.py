@@ -20,6 +20,8 @@ from transrec_core.errors import (
 
 # Everything that loads NumPy or pandas is imported where it is used: help has to be quick.
 if TYPE_CHECKING:
+    import pandas as pd
+
     from transrec_core.data.items import Items
     from transrec_core.data.report import ImportReport
     from transrec_core.progress import OnProgress, Progress
@@ -145,6 +147,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_settings(compare)
     compare.set_defaults(command=_compare)
+
+    sources = commands.add_parser("sources", help="rank several sources for one target")
+    sources.add_argument(
+        "target", metavar="TARGET", help="ratings of the catalogue to recommend from"
+    )
+    sources.add_argument("sources", nargs="+", metavar="SOURCE", help="ratings of each candidate")
+    sources.add_argument(
+        "--out", type=Path, metavar="FILE", help="table to write as well: .csv, .parquet or .json"
+    )
+    sources.add_argument(
+        "--shots",
+        type=_shots,
+        metavar="N",
+        help="target interactions at which sources are compared (default: 0)",
+    )
+    sources.add_argument(
+        "--top", type=int, default=10, help="length of the lists that are judged (default: 10)"
+    )
+    _add_settings(sources)
+    sources.set_defaults(command=_sources)
     return parser
 
 
@@ -300,7 +322,7 @@ def _told(report: "ImportReport") -> str:
 
 
 def _recommend(options: argparse.Namespace) -> int:
-    from transrec_core.reporting.tables import kind_of, write_recommendations
+    from transrec_core.reporting.tables import kind_of, write_table
 
     settings = _settings(options)
     kind_of(options.out)
@@ -323,7 +345,7 @@ def _recommend(options: argparse.Namespace) -> int:
         frame = recommend(
             source, target, settings, users=users, items=items, on_progress=on_progress
         )
-    write_recommendations(frame, options.out)
+    write_table(frame, options.out)
     return 0
 
 
@@ -344,6 +366,45 @@ def _compare(options: argparse.Namespace) -> int:
     seconds = time.perf_counter() - started
     write_bundle(options.out, comparison, settings, describe(source, target), seconds)
     return 0
+
+
+def _sources(options: argparse.Namespace) -> int:
+    from transrec_core.reporting.tables import kind_of, write_table
+
+    settings = _settings(options)
+    if options.out is not None:
+        kind_of(options.out)
+        _require_writable(options.out.parent)
+    if len(set(options.sources)) < len(options.sources):
+        raise BadSettingError("A source is named twice.", "Name each file once.")
+    with _progress() as on_progress:
+        from transrec_core.data.ratings import read_ratings
+        from transrec_core.running import rank_sources
+
+        target = read_ratings(options.target, name=options.target)
+        sources = {file: read_ratings(file, name=file) for file in options.sources}
+        table = rank_sources(target, sources, settings, on_progress=on_progress)
+    if options.out is not None:
+        write_table(table, options.out)
+    sys.stdout.write(_ranked(table))
+    return 0
+
+
+def _ranked(table: "pd.DataFrame") -> str:
+    """Put a ranking of sources into lines, best first."""
+    lines = []
+    for place, row in enumerate(table.to_dict("records"), 1):
+        size = f"{row['shared_users']:,} shared users, {row['ratings']:,} ratings"
+        if row["note"]:
+            lines.append(f"{place}. {row['source']}: not measured; {size}. {row['note']}")
+            continue
+        interval = f"{row['gain']:+.3f} {row['metric']} ({row['low']:+.3f} to {row['high']:+.3f})"
+        lines.append(
+            f"{place}. {row['source']}: {interval} over {row['baseline'].replace('_', ' ')} with "
+            f"{row['shots']} target interactions, {row['judged_users']:,} users; {size}, "
+            f"correlation {row['correlation']:.2f}, {row['seconds']:.1f} s"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _require_writable(folder: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 
 import pandas as pd
 import pytest
+from worlds import checkerboard
 
 from transrec_core import cli
 from transrec_core.errors import Cancelled, NoOverlapError, TooFewUsersError
@@ -354,3 +355,58 @@ def test_compare_writes_the_bundle(run, sample_data, tmp_path):
     shot = evidence["shots"][0]
     assert len(cold) == shot["users"]
     assert cold["value"].mean() == pytest.approx(shot["methods"]["factor_map"]["mean"])
+
+
+# ── sources ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def catalogues(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("catalogues")
+    pair = checkerboard(users=200)
+    other = checkerboard(users=200, shared=False, seed=1).target
+    for name, domain in (("books", pair.target), ("films", pair.source), ("noise", other)):
+        rows = domain.matrix.tocoo()
+        pd.DataFrame(
+            {"user_id": domain.users[rows.coords[0]], "item_id": domain.items[rows.coords[1]]}
+        ).to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
+def test_sources_says_which_source_to_choose(run, catalogues, tmp_path):
+    out = tmp_path / "sources.json"
+    noise, films = catalogues / "noise.csv", catalogues / "films.csv"
+    code, said, err = run(
+        "sources", catalogues / "books.csv", noise, films, "--rank", 4, "--out", out
+    )
+    assert (code, err) == (0, "")
+    first, second = said.splitlines()
+    assert first.startswith(f"1. {films}: +0.")
+    assert "ndcg@10" in first
+    assert "200 shared users" in first
+    assert second.startswith(f"2. {noise}: ")
+    table = json.loads(out.read_text())
+    assert [row["source"] for row in table] == [str(films), str(noise)]
+    assert table[0]["low"] > 0
+    assert table[0]["gain"] == pytest.approx(float(first.split(": ")[1].split()[0]), abs=5e-4)
+
+
+def test_sources_refuses_what_it_cannot_do_before_it_works(run, catalogues, tmp_path):
+    books, films = catalogues / "books.csv", catalogues / "films.csv"
+    for arguments, word in (
+        ((books, films, films), "twice"),
+        ((books, films, "--out", tmp_path / "x.pdf"), "format"),
+        ((books, films, "--out", tmp_path / "ratings.csv" / "x.csv"), "written"),
+        ((books, tmp_path / "nowhere.csv"), "nowhere.csv"),
+    ):
+        (tmp_path / "ratings.csv").write_text(GOOD)
+        code, said, err = run("sources", *arguments)
+        assert code == 2
+        assert said == ""
+        assert word in one_line(err) or "folder" in err
+
+
+def test_a_source_without_shared_users_is_told_so(run, catalogues, ratings):
+    code, said, _ = run("sources", catalogues / "books.csv", ratings, "--rank", 2)
+    assert code == 0
+    assert "not measured; 0 shared users" in said

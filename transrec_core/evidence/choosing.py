@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,11 +21,11 @@ from transrec_core.evidence.splitting import HeldOut, without_users
 from transrec_core.factors.model import Factors
 from transrec_core.progress import Meter
 from transrec_core.settings import Settings
-from transrec_core.transfer.fitting import FitSpec, TransferFit, fit_transfer, spec_of
+from transrec_core.transfer.fitting import FitSpec, TransferFit, fit_transfer
 from transrec_core.transfer.fold_in import mean_prior
 
 RANKS = (8, 16, 32, 64)
-LAMBDAS = {
+LAMBDAS: Mapping[str, tuple[float, ...]] = {
     "implicit": (0.0006, 0.002, 0.006, 0.02, 0.06, 0.2),
     "ratings": (0.006, 0.02, 0.06, 0.2, 0.6),
 }
@@ -33,6 +33,8 @@ DEFAULT_RANK = 32
 DEFAULT_LAM = {"implicit": 0.006, "ratings": 0.06}
 MAX_CANDIDATES = 9
 STRENGTHS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+
+Feedback = Literal["implicit", "ratings"]
 
 TRANSFER = "factor_map"
 TARGET_ONLY = "target_only"
@@ -139,6 +141,26 @@ class Search:
         return untried[0]
 
 
+def spec_of(settings: Settings, feedback: Feedback, rank: int, lam: float) -> FitSpec:
+    """How to factorize at one rank and λ, all else as set."""
+    return FitSpec(
+        feedback,
+        settings.model,
+        rank,
+        lam,
+        settings.alpha0,
+        settings.regularization_exponent,
+        settings.seed,
+    )
+
+
+def default_spec(pair: DomainPair, feedback: Feedback, settings: Settings) -> FitSpec:
+    """The settings' rank and λ, or where they are open the defaults that the data can carry."""
+    limit = min(*pair.source.matrix.shape, *pair.target.matrix.shape)
+    lam = DEFAULT_LAM[feedback] if settings.lam is None else settings.lam
+    return spec_of(settings, feedback, settings.rank or min(DEFAULT_RANK, limit), lam)
+
+
 def _middle(ranks: tuple[int, ...], wish: int) -> int:
     """Position of the largest rank up to the wished one, or of the smallest."""
     return max((i for i, rank in enumerate(ranks) if rank <= wish), default=0)
@@ -172,14 +194,7 @@ def choose(
     while (
         candidate := search.next(transfer.spec if transfer else None, alone.spec if alone else None)
     ) is not None:
-        spec = spec_of(
-            kind.feedback,
-            settings.model,
-            *candidate,
-            settings.alpha0,
-            settings.regularization_exponent,
-            settings.seed,
-        )
+        spec = spec_of(settings, kind.feedback, *candidate)
         part = meter.part(search.share_before, search.share_after)
         # Each from the same cold start, so that a result does not depend on the order tried.
         fit = fit_transfer(

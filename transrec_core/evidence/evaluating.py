@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -45,7 +45,7 @@ class Kind:
 
     name: str
     words: str
-    feedback: str
+    feedback: Literal["implicit", "ratings"]
     metric: str
     sign: int
     baselines: tuple[str, ...]

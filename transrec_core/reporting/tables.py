@@ -1,4 +1,4 @@
-"""Recommendation tables as CSV, Parquet or JSON."""
+"""Tables as CSV, Parquet or JSON."""
 
 import csv
 import io
@@ -34,8 +34,8 @@ def kind_of(path: Path) -> Kind:
     return kind
 
 
-def write_recommendations(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a table of recommendations in the format of the path's ending, whole or not at all.
+def write_table(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a table in the format of the path's ending, whole or not at all.
 
     Raises
     ------
@@ -45,16 +45,16 @@ def write_recommendations(frame: pd.DataFrame, path: str | Path) -> None:
         When the folder cannot be written.
     """
     path = Path(path)
-    write_atomically(path, recommendations_bytes(frame, kind_of(path)))
+    write_atomically(path, table_bytes(frame, kind_of(path)))
 
 
-def recommendations_bytes(frame: pd.DataFrame, kind: Kind) -> bytes:
+def table_bytes(frame: pd.DataFrame, kind: Kind) -> bytes:
     """Encode a table as a file's content.
 
     Parameters
     ----------
     frame
-        From ``recommend``.
+        Any table.
     kind
         ``"csv"`` (text that a spreadsheet would run gets a leading ``'``), ``"parquet"`` or
         ``"json"`` (a list of records); the latter two hold the text as it is.

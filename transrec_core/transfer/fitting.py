@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -221,19 +221,4 @@ def fit_map(
         target,
         FoldedUsers(target.user_factors[rows[kept]], bias),
         counts[kept],
-    )
-
-
-def spec_of(
-    feedback: str, model: str, rank: int, lam: float, alpha0: float, exponent: float, seed: int
-) -> FitSpec:
-    """A ``FitSpec`` from plain words, which the settings have checked."""
-    return FitSpec(
-        cast("Literal['ratings', 'implicit']", feedback),
-        cast("Literal['als', 'nmf']", model),
-        rank,
-        lam,
-        alpha0,
-        exponent,
-        seed,
     )

@@ -15,7 +15,7 @@ from transrec_core.evidence.comparison import compare_domains
 from transrec_core.evidence.splitting import split_users
 from transrec_core.progress import Meter
 from transrec_core.settings import Settings
-from transrec_core.transfer.fitting import spec_of
+from transrec_core.transfer.fitting import FitSpec
 
 QUICK = Settings(feedback="implicit", rank=4, lam=0.02, shots=(0, 1, 5))
 
@@ -128,7 +128,7 @@ def test_the_search_climbs_to_the_best_of_the_grid():
     seen = []
     while (candidate := search.next(best)) is not None:
         seen.append(candidate)
-        spec = spec_of("implicit", "als", *candidate, 0.2, 1.0, 0)
+        spec = FitSpec("implicit", "als", *candidate, 0.2, 1.0, 0)
         if best is None or height(candidate) > height((best.rank, best.lam)):
             best = spec
     assert (best.rank, best.lam) == (16, 0.001)

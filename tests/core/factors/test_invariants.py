@@ -31,7 +31,7 @@ from transrec_core.factors.geometry import canonical, nearest, unit_rows
 from transrec_core.factors.kernels import solve_rows
 from transrec_core.ranking import hide, top_items
 from transrec_core.recommending import recommend_for
-from transrec_core.transfer.fitting import TransferFit, fit_transfer, spec_of
+from transrec_core.transfer.fitting import FitSpec, TransferFit, fit_transfer
 from transrec_core.transfer.fold_in import Prior, fold_in
 
 MANY = settings(max_examples=200, deadline=None)
@@ -881,7 +881,7 @@ def transfer(
     feedback: str, model: str, overlap: int | None = None
 ) -> tuple[DomainPair, TransferFit]:
     pair = checkerboard(users=40, items=12, overlap=overlap)
-    return pair, fit_transfer(pair, spec_of(feedback, model, 3, 0.05, 0.2, 1.0, 0))
+    return pair, fit_transfer(pair, FitSpec(feedback, model, 3, 0.05, 0.2, 1.0, 0))
 
 
 @MANY

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transrec_core.errors import BadSettingError
-from transrec_core.reporting import recommendations_bytes, write_recommendations
+from transrec_core.reporting import table_bytes, write_table
 from transrec_core.reporting.saving import write_atomically
 
 FRAME = pd.DataFrame(
@@ -25,7 +25,7 @@ def _read_csv(content: bytes) -> pd.DataFrame:
 
 
 def test_csv_disarms_text_and_leaves_numbers():
-    back = _read_csv(recommendations_bytes(FRAME, "csv"))
+    back = _read_csv(table_bytes(FRAME, "csv"))
     assert back["user_id"].tolist() == ["001", "'=1+1"]
     assert back["item_id"].tolist() == ["'-5", "x"]
     assert back["score"].tolist() == ["-0.5", "0.25"]
@@ -45,7 +45,7 @@ def test_no_cell_or_header_of_a_csv_starts_a_formula(trigger, rest, place):
         if place == "header"
         else FRAME.assign(**{place: text})
     )
-    content = recommendations_bytes(frame, "csv").decode()
+    content = table_bytes(frame, "csv").decode()
     rows = list(csv.reader(io.StringIO(content, newline="")))
     numbers = {rows[0].index("rank"), rows[0].index("score")}
     for row in rows:
@@ -56,23 +56,23 @@ def test_no_cell_or_header_of_a_csv_starts_a_formula(trigger, rest, place):
 
 
 def test_json_and_parquet_hold_the_text_as_it_is():
-    records = json.loads(recommendations_bytes(FRAME, "json"))
+    records = json.loads(table_bytes(FRAME, "json"))
     assert records == FRAME.to_dict("records")
-    back = pd.read_parquet(io.BytesIO(recommendations_bytes(FRAME, "parquet")))
+    back = pd.read_parquet(io.BytesIO(table_bytes(FRAME, "parquet")))
     assert back.to_dict("records") == FRAME.to_dict("records")
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".json", ".CSV"])
 def test_the_ending_chooses_the_format(tmp_path, ending):
     path = tmp_path / f"recs{ending}"
-    write_recommendations(FRAME, path)
-    assert path.read_bytes() == recommendations_bytes(FRAME, ending.lower()[1:])
+    write_table(FRAME, path)
+    assert path.read_bytes() == table_bytes(FRAME, ending.lower()[1:])
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
 def test_another_ending_is_refused(tmp_path):
     with pytest.raises(BadSettingError, match=r"recs\.xlsx"):
-        write_recommendations(FRAME, tmp_path / "recs.xlsx")
+        write_table(FRAME, tmp_path / "recs.xlsx")
     assert list(tmp_path.iterdir()) == []
 
 

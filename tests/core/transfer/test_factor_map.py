@@ -10,7 +10,7 @@ from worlds import checkerboard
 from transrec_core.evidence.splitting import without_users
 from transrec_core.factors import factorize
 from transrec_core.transfer.factor_map import PENALTIES, fit_factor_map, source_features
-from transrec_core.transfer.fitting import fit_transfer, spec_of
+from transrec_core.transfer.fitting import FitSpec, fit_transfer
 from transrec_core.transfer.fold_in import FoldedUsers
 
 
@@ -85,7 +85,7 @@ def test_constant_features_and_two_users_stay_finite():
 @pytest.mark.parametrize("feedback", ["ratings", "implicit"])
 def test_shared_taste_is_carried_to_users_without_target_data(feedback, model):
     pair = checkerboard()
-    spec = spec_of(feedback, model, 4, 0.02, 0.2, 1.0, 0)
+    spec = FitSpec(feedback, model, 4, 0.02, 0.2, 1.0, 0)
     held = np.arange(0, len(pair.shared), 5)
     matrix = without_users(pair.target.matrix, pair.target_rows[held])
     others = np.setdiff1d(np.arange(len(pair.shared)), held)
@@ -120,7 +120,7 @@ def test_features_are_factors_bias_and_activity():
 
 def test_source_items_land_where_their_lovers_are_mapped():
     pair = checkerboard()
-    fit = fit_transfer(pair, spec_of("implicit", "als", 4, 0.01, 0.2, 1.0, 0))
+    fit = fit_transfer(pair, FitSpec("implicit", "als", 4, 0.01, 0.2, 1.0, 0))
     places = fit.prior.map_items(fit.source.item_factors)
     scores = places @ fit.target.item_factors.T
     same = (np.arange(40)[:, None] - np.arange(40)[None]) % 2 == 0
