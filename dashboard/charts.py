@@ -106,6 +106,7 @@ class _Look:
 def _look(method: str, colours: Palette) -> _Look:
     looks = {
         "factor_map": _Look(colours.source, "circle", "solid", 3),
+        "row_map": _Look(colours.source, "circle-open", "dash", 2),
         "target_only": _Look(colours.target, "diamond", "solid", 2),
         "popularity": _Look(colours.popularity, "square", "dash", 1.75),
         "biases": _Look(colours.biases, "triangle-up", "dot", 1.75),
@@ -183,7 +184,7 @@ def k_shot_curve(evidence: Evidence, dark: bool = False) -> go.Figure:
         )
     )
     names = list(dict.fromkeys(n for shot in evidence.shots for n in shot.methods))
-    names.sort(key=lambda n: n == "factor_map")
+    names.sort(key=lambda n: n == evidence.shots[0].transfer)
     for name in names:
         look = _look(name, colours)
         shots = [shot for shot in evidence.shots if name in shot.methods]

@@ -366,8 +366,9 @@ def tried_table(result: Result, kind: str) -> pd.DataFrame:
 
 
 def transfer_only(tried: pd.DataFrame) -> pd.DataFrame:
-    """The candidates of the transfer method."""
-    return tried[tried["method"] == "factor_map"] if "method" in tried else tried
+    """The candidates of the transfer method that settled rank and λ."""
+    moved = tried[tried["method"] != "target_only"] if "method" in tried else tried
+    return moved[moved["method"] == moved["method"].iloc[0]] if len(moved) else moved
 
 
 def shown_tried(tried: pd.DataFrame) -> pd.DataFrame:

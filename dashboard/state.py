@@ -107,6 +107,11 @@ def get(key: str, default: Any = None) -> Any:
     return st.session_state.get(key, default)
 
 
+def forget(key: str) -> None:
+    """Let a widget start anew."""
+    st.session_state.pop(key, None)
+
+
 def is_dark() -> bool:
     """Whether the tab shows the dark theme."""
     return st.context.theme.type == "dark"

@@ -13,6 +13,7 @@ METHOD_WORDS = {
     "biases": "Damped biases",
     "target_only": "Target only",
     "factor_map": "Transfer (factor map)",
+    "row_map": "Transfer (row map)",
     "auto": "Auto",
 }
 METHOD_HELP = {
@@ -21,6 +22,7 @@ METHOD_HELP = {
     "biases": "Target mean plus damped user and item offsets, no factors.",
     "target_only": "Factorization of the target alone, each user folded in from target ratings.",
     "factor_map": "Source factors mapped to target factors, joined with target ratings.",
+    "row_map": "The source history itself mapped to target factors, joined with target ratings.",
 }
 MODEL_WORDS = {"als": "ALS", "nmf": "NMF"}
 FEEDBACK_WORDS = {"auto": "Auto", "ratings": "Ratings", "implicit": "Implicit"}
@@ -46,7 +48,7 @@ HELP_FEEDBACK = (
 )
 HELP_METHOD = (
     "Auto uses transfer only at those numbers of target interactions where validation users "
-    "gain from it. Factor map always uses it."
+    "gain from it, by the map that suits them better. Factor map and row map always use it."
 )
 HELP_MODEL = "ALS: signed factors. NMF: non-negative factors, easier to read, often less exact."
 HELP_RANK = "Number of latent factors. Empty: validation users decide."

@@ -185,7 +185,10 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         help="auto, ratings or implicit (default: auto)",
     )
     parser.add_argument(
-        "--method", default="auto", metavar="NAME", help="auto or factor_map (default: auto)"
+        "--method",
+        default="auto",
+        metavar="NAME",
+        help="auto, factor_map or row_map (default: auto)",
     )
     parser.add_argument("--model", default="als", metavar="NAME", help="als or nmf (default: als)")
     parser.add_argument(

@@ -31,7 +31,12 @@ from transrec_core.transfer.fold_in import at_shots
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-METHODS_LISTED = ("factor_map", "target_only", "popularity")
+WITHOUT_TRANSFER = ("target_only", "popularity")
+
+
+def listed_methods(fit: TransferFit) -> tuple[str, ...]:
+    """Methods that a list can be made by: the fit's own transfer, and those without."""
+    return (fit.method, *WITHOUT_TRANSFER)
 
 
 def listed_users(pair: DomainPair) -> pd.Index:
@@ -59,8 +64,8 @@ def recommend_for(
     top
         Items a list, at most.
     method
-        ``factor_map``, ``target_only``, ``popularity``, or ``auto``: what validation users gained
-        from most at the user's number of target interactions.
+        The fit's transfer method, ``target_only``, ``popularity``, or ``auto``: what validation
+        users gained from most at the user's number of target interactions.
     chosen
         What validation users settled; without it ``auto`` uses the map wherever it can.
     items
@@ -76,9 +81,9 @@ def recommend_for(
     BadSettingError
         An unknown method or a length below 1.
     """
-    if method != "auto" and method not in METHODS_LISTED:
+    if method != "auto" and method not in listed_methods(fit):
         raise BadSettingError(
-            f"method is {method!r}.", f"It must be auto or {', '.join(METHODS_LISTED)}."
+            f"method is {method!r}.", f"It must be auto or {', '.join(listed_methods(fit))}."
         )
     if top < 1:
         raise BadSettingError(f"top is {top}.", "It must be at least 1.")
@@ -160,13 +165,13 @@ def _method_of(
         return np.full(len(counts), "popularity", object)
     if method == "target_only":
         return fallback
-    if method == "factor_map" or chosen is None or not chosen.transfer_at:
-        return np.where(mapped, "factor_map", fallback).astype(object)
+    if method == fit.method or chosen is None or not chosen.transfer_at:
+        return np.where(mapped, fit.method, fallback).astype(object)
     helps = at_shots(chosen.transfer_at, counts)
     settled = at_shots(chosen.baseline_at, counts).astype(object)
-    listed = np.isin(settled, METHODS_LISTED) & ((settled != "target_only") | known)
+    listed = np.isin(settled, WITHOUT_TRANSFER) & ((settled != "target_only") | known)
     settled = np.where(listed, settled, fallback)
-    return np.where(mapped & helps, "factor_map", settled).astype(object)
+    return np.where(mapped & helps, fit.method, settled).astype(object)
 
 
 def _scores(
@@ -178,7 +183,7 @@ def _scores(
 ) -> "NDArray[np.floating]":
     if method == "popularity":
         return baselines.scores("popularity", seen)
-    placed = fit.place(seen, source_rows if method == "factor_map" else None)
+    placed = fit.place(seen, source_rows if method == fit.method else None)
     return fit.target.scores(placed.factors, placed.bias)
 
 

@@ -18,7 +18,7 @@ from transrec_core.evidence.sources import as_table, rank_domains
 from transrec_core.factors.kernels import kernels_are_compiled
 from transrec_core.progress import Meter, OnProgress, Progress
 from transrec_core.recommending import listed_users, recommend_for
-from transrec_core.settings import Settings
+from transrec_core.settings import PRIORS, Settings
 from transrec_core.transfer.fitting import TransferFit, fit_transfer
 
 
@@ -107,12 +107,15 @@ def run(
     feedback: Feedback = "ratings" if settings.feedback == "ratings" else "implicit"
     if comparison is None:
         chosen, spec = None, default_spec(pair, feedback, settings)
+        method = PRIORS[0] if settings.method == "auto" else settings.method
     else:
         chosen = comparison.chosen["ratings" if feedback == "ratings" else "ranking"]
         spec = spec_of(settings, feedback, chosen.rank, chosen.lam)
+        method = chosen.method
     fit = fit_transfer(
         pair,
         spec,
+        method=method,
         strength=chosen.strength if chosen else None,
         mean_strength=chosen.mean_strength if chosen else None,
         on_fit=meter.part(0.85, 1).fits("Fitting all data"),

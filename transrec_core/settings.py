@@ -8,7 +8,8 @@ from transrec_core.errors import BadSettingError
 Feedback = Literal["auto", "ratings", "implicit"]
 Model = Literal["als", "nmf"]
 
-METHODS = ("auto", "factor_map")
+PRIORS = ("factor_map", "row_map")
+METHODS = ("auto", *PRIORS)
 DEFAULT_SHOTS = (0, 1, 2, 5, 10)
 
 
@@ -23,8 +24,9 @@ class Settings:
         ``"ratings"``: explicit values, unobserved is unknown (predicted ratings).
         ``"auto"``: lists, and predicted ratings beside them where the data has ratings.
     method
-        How source knowledge reaches the target user; ``"auto"`` uses it only at those shots
-        where validation users gain from it.
+        How source knowledge reaches the target user: a map from source factors
+        (``"factor_map"``) or from the source row itself (``"row_map"``). ``"auto"`` takes the one
+        that suits validation users better, and only at those shots where they gain from it.
     model
         ``"als"`` (signed factors) or ``"nmf"`` (non-negative factors).
     rank

@@ -6,13 +6,12 @@ from typing import Literal
 
 import streamlit as st
 
-from dashboard import compute, wording
+from dashboard import compute, state, wording
 from dashboard.jobs import Result
-from transrec_core.recommending import METHODS_LISTED
+from transrec_core.recommending import listed_methods
 
 ALL = "Everybody"
 SOME = "Chosen users"
-METHODS = ("auto", *METHODS_LISTED)
 Kind = Literal["csv", "parquet", "json"]
 FORMATS: dict[Kind, str] = {
     "csv": "text/csv",
@@ -34,13 +33,16 @@ def recommendations(result: Result) -> None:
             "One row a recommendation: user_id, item_id, rank from 1, score, method, and the "
             "title where there is one. What a user already had in the target is left out."
         )
+        methods = ("auto", *listed_methods(result.run.fit))
+        if state.get("export_method") not in methods:
+            state.forget("export_method")  # chosen for a run with another map
         left, middle, right = st.columns(3)
         who = left.segmented_control(
             "For", (ALL, SOME), default=ALL, key="export_who", required=True
         )
         method = middle.selectbox(
             "Method",
-            METHODS,
+            methods,
             format_func=wording.method_word,
             key="export_method",
             help="Auto uses transfer where validation users gained from it. A method that cannot "

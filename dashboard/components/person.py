@@ -5,7 +5,7 @@ import streamlit as st
 from dashboard import compute, state, wording
 from dashboard.jobs import Result
 from dashboard.wording import escape_md
-from transrec_core.recommending import METHODS_LISTED
+from transrec_core.recommending import listed_methods
 
 MOST_OPTIONS = 20_000
 LENGTHS = (5, 10, 20, 50)
@@ -81,7 +81,8 @@ def show(result: Result, user: str) -> None:
             icon=":material/person_off:",
         )
     top = int(state.get("user_top") or 10)
-    found = compute.user_lists(result, user, top, METHODS_LISTED)
+    methods = listed_methods(result.run.fit)
+    found = compute.user_lists(result, user, top, methods)
     kept = len(compute.history(result, "target", user))
     source = len(compute.history(result, "source", user))
     st.markdown(
@@ -93,7 +94,7 @@ def show(result: Result, user: str) -> None:
     grid = st.grid(4, min_column_width=215, gap="small")
     with grid.cell():
         _histories(result, user)
-    for method in METHODS_LISTED:
+    for method in methods:
         frame = found.frames[method]
         with grid.cell(), st.container(border=True, key=f"list_{method}"):
             st.subheader(wording.method_word(method), anchor=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,9 +20,13 @@ from transrec_core.evidence.results import Chosen
 from transrec_core.evidence.splitting import HeldOut, without_users
 from transrec_core.factors.model import Factors
 from transrec_core.progress import Meter
-from transrec_core.settings import Settings
-from transrec_core.transfer.fitting import FitSpec, TransferFit, fit_transfer
+from transrec_core.settings import PRIORS, Settings
+from transrec_core.transfer.fitting import ROW_MAP, FitSpec, TransferFit, fit_transfer
 from transrec_core.transfer.fold_in import mean_prior
+from transrec_core.transfer.linear_map import row_features
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 RANKS = (8, 16, 32, 64)
 LAMBDAS: Mapping[str, tuple[float, ...]] = {
@@ -36,7 +40,6 @@ STRENGTHS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 
 Feedback = Literal["implicit", "ratings"]
 
-TRANSFER = "factor_map"
 TARGET_ONLY = "target_only"
 
 
@@ -48,21 +51,23 @@ class Candidate:
     ----------
     score
         Mean over shots of the metric's mean over users, turned so that higher is better.
-    spec
-        How both domains were factorized.
+    fit
+        The factorizations, and the map of a transfer method.
     strength
         τ at each number of shots.
     values
         The metric of each validation user with these strengths.
-    source
-        The source factorization.
     """
 
     score: float
-    spec: FitSpec
+    fit: TransferFit
     strength: Mapping[int, float]
     values: PerShot
-    source: Factors
+
+    @property
+    def spec(self) -> FitSpec:
+        """How both domains were factorized."""
+        return self.fit.spec
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,18 @@ class Choice:
         How to factorize for transfer and for the target-only baseline.
     source
         The source factorization behind ``transfer``.
+    strengths
+        τ at each number of shots of every transfer method that was tried; the chosen one's too.
+    rows
+        The source's ``row_features`` where a method reads them.
     """
 
     chosen: Chosen
     transfer: FitSpec
     target_only: FitSpec
     source: Factors
+    strengths: Mapping[str, Mapping[int, float]]
+    rows: "NDArray[np.float64] | None"
 
 
 class Search:
@@ -177,7 +188,8 @@ def choose(
     """Settle everything that is open on validation users; test users' target data is not read.
 
     Transfer and the target-only baseline each keep their own best rank, λ and prior strengths, so
-    that neither is judged with the other's parameters.
+    that neither is judged with the other's parameters. Of several transfer methods the first one
+    settles rank and λ for all.
 
     Raises
     ------
@@ -187,6 +199,10 @@ def choose(
     held = np.concatenate([validation.positions, test.positions])
     matrix = without_users(pair.target.matrix, pair.target_rows[held])
     others = np.setdiff1d(np.arange(len(pair.shared)), held)
+    first, *others_tried = PRIORS if settings.method == "auto" else (settings.method,)
+    rows = None
+    if ROW_MAP in (first, *others_tried):
+        rows = row_features(pair.source, kind.feedback, settings.seed)
     search = Search.over(pair, kind, settings)
     tried: list[dict[str, Any]] = []
     transfer: Candidate | None = None
@@ -202,6 +218,8 @@ def choose(
             spec,
             target_matrix=matrix,
             map_users=others,
+            method=first,
+            rows=rows,
             on_fit=part.fits(f"Choosing parameters for {kind.words}"),
         )
         average = mean_prior(fit.target, np.diff(matrix.indptr), len(validation.positions))
@@ -219,23 +237,22 @@ def choose(
         alone = found if alone is None or found.score > alone.score else alone
         if fit.prior is None:
             continue
-        prior = fit.prior_of(pair.source_rows[validation.positions])
-        found = _candidate(
-            kind,
-            fit,
-            {
-                tau: evaluate_placed(kind, settings, fit.target, validation, prior, tau)
-                for tau in STRENGTHS
-            },
-            list(settings.shots),
-        )
-        tried.append(_row(kind, TRANSFER, found))
+        found = _transfer_candidate(kind, settings, fit, validation)
+        tried.append(_row(kind, first, found))
         transfer = found if transfer is None or found.score > transfer.score else transfer
     if alone is None or transfer is None:
         raise TooFewUsersError(
             f"Only {len(others)} shared users are left to learn the map from source to target.",
             "Bring more shared users.",
         )
+    strengths = {first: transfer.strength}
+    for method in others_tried:
+        meter.report(1, f"Choosing parameters for {kind.words}", f"trying {method}")
+        fit = transfer.fit.mapped_by(method, rows)
+        found = _transfer_candidate(kind, settings, fit, validation)
+        tried.append(_row(kind, method, found))
+        strengths[method] = found.strength
+        transfer = found if found.score > transfer.score else transfer
     baselines = Baselines.fit(matrix)
     plain = {
         name: evaluate_baseline(kind, settings, baselines, name, validation)
@@ -257,6 +274,7 @@ def choose(
         resampled = bootstrap_means(gain[:, None], random)[:, 0]
         transfer_at[shots] = bool(interval(gain.mean(), resampled).low > 0)
     chosen = Chosen(
+        transfer.fit.method,
         transfer.spec.rank,
         transfer.spec.lam,
         transfer.strength,
@@ -265,7 +283,19 @@ def choose(
         baseline_at,
         tuple(tried),
     )
-    return Choice(chosen, transfer.spec, alone.spec, transfer.source)
+    return Choice(chosen, transfer.spec, alone.spec, transfer.fit.source, strengths, rows)
+
+
+def _transfer_candidate(
+    kind: Kind, settings: Settings, fit: TransferFit, validation: HeldOut
+) -> Candidate:
+    """A transfer method with the strengths that suit validation users."""
+    prior = fit.prior_of(fit.pair.source_rows[validation.positions])
+    found = {
+        tau: evaluate_placed(kind, settings, fit.target, validation, prior, tau)
+        for tau in STRENGTHS
+    }
+    return _candidate(kind, fit, found, list(settings.shots))
 
 
 def _candidate(
@@ -284,13 +314,12 @@ def _candidate(
         means[shots] = heights[strength[shots]]
     return Candidate(
         float(np.mean([means[shots] for shots in scored if shots in means] or [-np.inf])),
-        fit.spec,
+        fit,
         strength,
         {
             shots: found[strength[shots]][shots] if shots in means else found[STRENGTHS[0]][shots]
             for shots in all_shots
         },
-        fit.source,
     )
 
 

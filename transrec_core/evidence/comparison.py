@@ -14,7 +14,7 @@ import pandas as pd
 from transrec_core.baselines import Baselines
 from transrec_core.columns import METHOD, METRIC, SHOTS, USER, VALUE
 from transrec_core.data.linking import DomainPair, require_overlap
-from transrec_core.evidence.choosing import TARGET_ONLY, TRANSFER, Choice, choose
+from transrec_core.evidence.choosing import TARGET_ONLY, Choice, choose
 from transrec_core.evidence.evaluating import (
     Kind,
     PerShot,
@@ -22,7 +22,13 @@ from transrec_core.evidence.evaluating import (
     evaluate_placed,
     kinds_of,
 )
-from transrec_core.evidence.resampling import bootstrap_means, interval, paired_gain, placebo_band
+from transrec_core.evidence.resampling import (
+    bootstrap_means,
+    holm,
+    interval,
+    paired_gain,
+    placebo_band,
+)
 from transrec_core.evidence.results import Chosen, Comparison, Evidence, ShotEvidence
 from transrec_core.evidence.splitting import HeldOut, split_users, without_users
 from transrec_core.evidence.verdict import verdict
@@ -32,7 +38,7 @@ from transrec_core.transfer.fitting import TransferFit, fit_map, fit_transfer
 from transrec_core.transfer.fold_in import mean_prior
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 SHUFFLES = 8
 
@@ -94,6 +100,8 @@ def tell(
         choice.transfer,
         target_matrix=matrix,
         map_users=others,
+        method=choice.chosen.method,
+        rows=choice.rows,
         source=choice.source,
         on_fit=meter.part(0, 0.4).fits(f"Measuring {kind.words} on test users"),
     )
@@ -110,13 +118,15 @@ def tell(
     values[TARGET_ONLY] = evaluate_placed(
         kind, settings, only_model, test, average, choice.chosen.mean_strength
     )
-    prior = fit.prior_of(pair.source_rows[test.positions])
-    values[TRANSFER] = evaluate_placed(kind, settings, fit.target, test, prior, strength)
+    for method, strengths in choice.strengths.items():
+        mapped = fit if method == fit.method else fit.mapped_by(method, choice.rows)
+        prior = mapped.prior_of(pair.source_rows[test.positions])
+        values[method] = evaluate_placed(kind, settings, fit.target, test, prior, strengths)
     placebos = []
     for shuffle in range(SHUFFLES):
         share = 0.4 + 0.5 * shuffle / SHUFFLES
         meter.report(share, f"Shuffling the source as a placebo for {kind.words}")
-        placebos.append(_placebo(kind, settings, fit, others, test, strength, shuffle))
+        placebos.append(_placebo(kind, settings, fit, test, strength, shuffle))
 
     shots_found = []
     random = np.random.default_rng([settings.seed, 3])
@@ -126,9 +136,16 @@ def tell(
             continue
         names = list(values)
         table = np.column_stack([values[name][shots][enough] for name in names])
-        difference = kind.sign * (values[TRANSFER][shots][enough] - values[baseline][shots][enough])
-        resampled = bootstrap_means(np.column_stack([table, difference]), random)
-        gain = paired_gain(difference, resampled[:, -1], settings.seed)
+        differences = {
+            name: kind.sign * (values[name][shots][enough] - values[baseline][shots][enough])
+            for name in choice.strengths
+        }
+        resampled = bootstrap_means(np.column_stack([table, *differences.values()]), random)
+        gains = {
+            name: paired_gain(difference, resampled[:, len(names) + column], settings.seed)
+            for column, (name, difference) in enumerate(differences.items())
+        }
+        gain = gains[fit.method]
         shuffled = np.stack(
             [kind.sign * (p[shots][enough] - values[baseline][shots][enough]) for p in placebos]
         )
@@ -142,8 +159,9 @@ def tell(
                     for column, name in enumerate(names)
                 },
                 baseline,
-                TRANSFER,
-                gain,
+                fit.method,
+                gains,
+                holm({name: found.p for name, found in gains.items()}),
                 placebo,
                 verdict(gain, placebo),
             )
@@ -159,7 +177,6 @@ def _placebo(
     kind: Kind,
     settings: Settings,
     fit: TransferFit,
-    others: "NDArray[np.int64]",
     test: HeldOut,
     strength: Mapping[int, float],
     shuffle: int,
@@ -168,7 +185,7 @@ def _placebo(
     pair = fit.pair
     random = np.random.default_rng([settings.seed, 4, shuffle])
     source_rows = random.permutation(pair.source_rows)
-    wrong = fit_map(pair, fit.features, fit.target, fit.trained_on, others, source_rows)
+    wrong = fit_map(fit, source_rows)
     assert wrong is not None, "the unshuffled map could be fitted on the same users"
     prior = wrong.predict(fit.features[source_rows[test.positions]])
     return evaluate_placed(kind, settings, fit.target, test, prior, strength)

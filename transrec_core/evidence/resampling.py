@@ -1,5 +1,6 @@
 """How sure a mean over users is: bootstrap intervals, sign-flip tests, placebo bands."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,6 +88,15 @@ def paired_gain(
         float((difference < 0).mean()),
         float(reach * spread / np.sqrt(n)),
     )
+
+
+def holm(p: Mapping[str, float]) -> dict[str, float]:
+    """P values of several tests, corrected for the number of tests (Holm 1979)."""
+    corrected, least = {}, 0.0
+    for place, name in enumerate(sorted(p, key=lambda name: p[name])):
+        least = max(least, min(1.0, (len(p) - place) * p[name]))
+        corrected[name] = least
+    return corrected
 
 
 def placebo_band(

@@ -58,8 +58,10 @@ class ShotEvidence:
     best_baseline, transfer
         The no-transfer baseline and the transfer method that stand for their kind; both were
         settled on validation users.
-    gain
-        ``transfer`` against ``best_baseline``.
+    gains
+        Every transfer method against ``best_baseline``.
+    p_holm
+        p of each of these gains, corrected for their number.
     placebo
         95 % band of the same gain when the source users are shuffled.
     verdict
@@ -72,9 +74,15 @@ class ShotEvidence:
     methods: Mapping[str, Interval]
     best_baseline: str
     transfer: str
-    gain: Gain
+    gains: Mapping[str, Gain]
+    p_holm: Mapping[str, float]
     placebo: Interval
     verdict: Verdict
+
+    @property
+    def gain(self) -> Gain:
+        """``transfer`` against ``best_baseline``."""
+        return self.gains[self.transfer]
 
     def to_json(self) -> dict[str, Any]:
         """The shot as plain JSON values."""
@@ -85,6 +93,10 @@ class ShotEvidence:
             "best_baseline": self.best_baseline,
             "transfer": self.transfer,
             "gain": asdict(self.gain),
+            "gains": {
+                name: {**asdict(gain), "p_holm": self.p_holm[name]}
+                for name, gain in self.gains.items()
+            },
             "placebo": asdict(self.placebo),
         }
 
@@ -132,6 +144,8 @@ class Chosen:
 
     Attributes
     ----------
+    method
+        The transfer method that suited them best.
     rank, lam
         Number of factors and regularisation weight that were used.
     strength
@@ -148,6 +162,7 @@ class Chosen:
         Every candidate with its validation score, in the order tried.
     """
 
+    method: str
     rank: int
     lam: float
     strength: Mapping[int, float]
@@ -159,6 +174,7 @@ class Chosen:
     def to_json(self) -> dict[str, Any]:
         """The choices as plain JSON values."""
         return {
+            "method": self.method,
             "rank": self.rank,
             "lam": self.lam,
             "strength": {str(shots): tau for shots, tau in self.strength.items()},

@@ -8,6 +8,7 @@ METHOD_WORDS = {
     "biases": "Damped biases",
     "target_only": "Target only",
     "factor_map": "Transfer (factor map)",
+    "row_map": "Transfer (row map)",
 }
 
 

@@ -1,7 +1,7 @@
 """Both domains factorized and joined by a prior: everything that scoring a user needs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -9,8 +9,13 @@ import numpy as np
 from transrec_core.data.linking import DomainPair
 from transrec_core.factors.model import Factors
 from transrec_core.factors.solver import factorize
-from transrec_core.transfer.factor_map import FactorMap, fit_factor_map, source_features
 from transrec_core.transfer.fold_in import FoldedUsers, Prior, at_shots, fold_in, mean_prior
+from transrec_core.transfer.linear_map import (
+    LinearMap,
+    factor_features,
+    fit_linear_map,
+    row_features,
+)
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
 
 DEFAULT_STRENGTH: Mapping[int, float] = {0: 0.5}
 DEFAULT_MEAN_STRENGTH: Mapping[int, float] = {0: 0.0}
+
+FACTOR_MAP, ROW_MAP = "factor_map", "row_map"
 
 OnFit = Callable[[str, int, float], None]
 """Called with the domain being fitted, half-sweeps done and J."""
@@ -76,10 +83,14 @@ class TransferFit:
         The two factorizations.
     trained_on
         The target matrix that ``target`` was fitted on; rows of held-out users are empty.
+    map_users
+        Positions in ``pair.shared`` of the users that the map was fitted on.
+    method
+        ``"factor_map"`` or ``"row_map"``: what the map reads of a source user.
     features
-        Source users × features, what the map reads.
+        Source users × features, for that.
     prior
-        The factor map; ``None`` where the domains share no users.
+        The map; ``None`` where the domains share no users.
     strength
         τ, precision of the mapped prior, for users with so many target interactions or more.
     mean_strength
@@ -92,8 +103,10 @@ class TransferFit:
     source: Factors
     target: Factors
     trained_on: "sp.csr_array"
+    map_users: "NDArray[np.integer]"
+    method: str
     features: "NDArray[np.float64]"
-    prior: FactorMap | None
+    prior: LinearMap | None
     strength: Mapping[int, float]
     mean_strength: Mapping[int, float]
 
@@ -101,6 +114,15 @@ class TransferFit:
     def feedback(self) -> str:
         """``"ratings"`` or ``"implicit"``."""
         return self.spec.feedback
+
+    def mapped_by(self, method: str, rows: "NDArray[np.float64] | None" = None) -> "TransferFit":
+        """The same factorizations with another map between them.
+
+        ``rows`` are the source's ``row_features`` where they are known already.
+        """
+        features = _features(method, self.pair, self.spec, self.source, rows)
+        unmapped = replace(self, method=method, features=features, prior=None)
+        return replace(unmapped, prior=fit_map(unmapped))
 
     def prior_of(self, source_rows: "NDArray[np.integer]") -> Prior:
         """What the map expects of source users, one row each."""
@@ -144,6 +166,8 @@ def fit_transfer(
     *,
     target_matrix: "sp.csr_array | None" = None,
     map_users: "NDArray[np.integer] | None" = None,
+    method: str = FACTOR_MAP,
+    rows: "NDArray[np.float64] | None" = None,
     start: TransferFit | None = None,
     source: Factors | None = None,
     strength: Mapping[int, float] | None = None,
@@ -162,6 +186,10 @@ def fit_transfer(
         Target data to learn from where some users are held out; default all of it.
     map_users
         Positions in ``pair.shared`` of the users to fit the map on; default all.
+    method
+        ``"factor_map"`` reads a user's source factors, ``"row_map"`` the source row itself.
+    rows
+        The source's ``row_features`` where they are known already.
     start
         An earlier fit to start from.
     source
@@ -181,44 +209,53 @@ def fit_transfer(
             pair.source.matrix, None if start is None else start.source, report("source")
         )
     target = spec.factorize(matrix, None if start is None else start.target, report("target"))
-    features = source_features(source, pair.source.counts)
-    positions = np.arange(len(pair.shared)) if map_users is None else map_users
-    return TransferFit(
+    unmapped = TransferFit(
         pair,
         spec,
         source,
         target,
         matrix,
-        features,
-        fit_map(pair, features, target, matrix, positions),
+        np.arange(len(pair.shared)) if map_users is None else map_users,
+        method,
+        np.zeros((0, 0)),
+        None,
         strength or DEFAULT_STRENGTH,
         mean_strength or DEFAULT_MEAN_STRENGTH,
     )
+    return unmapped.mapped_by(method, rows)
 
 
-def fit_map(
-    pair: DomainPair,
-    features: "NDArray[np.float64]",
-    target: Factors,
-    target_matrix: "sp.csr_array",
-    positions: "NDArray[np.integer]",
-    source_rows: "NDArray[np.integer] | None" = None,
-) -> FactorMap | None:
-    """Fit the factor map on shared users given by their positions in ``pair.shared``.
+def fit_map(fit: TransferFit, source_rows: "NDArray[np.integer] | None" = None) -> LinearMap | None:
+    """Fit the map of a fit from its features, on its own users.
 
-    ``source_rows`` says who each shared user is in the source; other than ``pair.source_rows``
-    only for a placebo. ``None`` when fewer than two of the users have target data.
+    ``source_rows`` says who each shared user is in the source; other than ``pair.source_rows`` only
+    for a placebo. ``None`` when fewer than two of the users have target data.
     """
-    source_rows = pair.source_rows if source_rows is None else source_rows
-    rows = pair.target_rows[positions]
-    counts = np.diff(target_matrix.indptr)[rows]
+    source_rows = fit.pair.source_rows if source_rows is None else source_rows
+    rows = fit.pair.target_rows[fit.map_users]
+    counts = np.diff(fit.trained_on.indptr)[rows]
     kept = counts > 0
     if kept.sum() < 2:
         return None
+    target = fit.target
     bias = None if target.biases is None else target.biases.user[rows[kept]]
-    return fit_factor_map(
-        features[source_rows[positions[kept]]],
+    return fit_linear_map(
+        fit.features[source_rows[fit.map_users[kept]]],
         target,
         FoldedUsers(target.user_factors[rows[kept]], bias),
         counts[kept],
+        standardise=fit.method == FACTOR_MAP,
     )
+
+
+def _features(
+    method: str,
+    pair: DomainPair,
+    spec: FitSpec,
+    source: Factors,
+    rows: "NDArray[np.float64] | None",
+) -> "NDArray[np.float64]":
+    if method == FACTOR_MAP:
+        return factor_features(source, pair.source.counts)
+    assert method == ROW_MAP, method
+    return row_features(pair.source, spec.feedback, spec.seed) if rows is None else rows

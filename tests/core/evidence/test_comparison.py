@@ -14,7 +14,7 @@ from transrec_core.evidence.choosing import MAX_CANDIDATES, Search
 from transrec_core.evidence.comparison import compare_domains
 from transrec_core.evidence.splitting import split_users
 from transrec_core.progress import Meter
-from transrec_core.settings import Settings
+from transrec_core.settings import PRIORS, Settings
 from transrec_core.transfer.fitting import FitSpec
 
 QUICK = Settings(feedback="implicit", rank=4, lam=0.02, shots=(0, 1, 5))
@@ -58,7 +58,9 @@ def test_clicks_have_no_rating_evidence():
     clicks = replace(pair.target, explicit=False)
     found = compare_domains(replace(pair, target=clicks), replace(QUICK, feedback="auto"), Meter())
     assert found.ratings is None
-    assert set(found.ranking.shots[0].methods) == {"popularity", "target_only", "factor_map"}
+    assert set(found.ranking.shots[0].methods) == {
+        "popularity", "target_only", "factor_map", "row_map",
+    }  # fmt: skip
 
 
 def test_per_user_values_give_back_the_means():
@@ -71,7 +73,36 @@ def test_per_user_values_give_back_the_means():
     assert list(found.per_user.columns) == ["user_id", "shots", "metric", "method", "value"]
 
 
-def test_held_out_ratings_enter_nothing_but_the_measurement():
+@pytest.mark.parametrize("method", PRIORS)
+def test_every_prior_helps_where_taste_is_shared_and_only_there(method):
+    settings = replace(QUICK, method=method)
+    found = compare_domains(checkerboard(users=300), settings, Meter())
+    assert found.chosen["ranking"].method == method
+    assert found.headline.verdict[0] == "helps"
+    assert found.headline.shots[0].transfer == method
+    assert set(found.headline.shots[0].gains) == {method}
+    noise = compare_domains(checkerboard(users=300, shared=False), settings, Meter())
+    assert "helps" not in noise.headline.verdict.values()
+
+
+def test_auto_measures_all_priors_and_lists_use_the_one_that_validation_users_chose():
+    found = compare_domains(checkerboard(users=300), QUICK, Meter())
+    chosen = found.chosen["ranking"]
+    scores = {row["method"]: row["ndcg@10"] for row in chosen.tried if row["method"] in PRIORS}
+    assert set(scores) == set(PRIORS)
+    assert scores[chosen.method] == max(scores.values())
+    for shot in found.headline.shots:
+        assert shot.transfer == chosen.method
+        assert set(shot.gains) == set(shot.p_holm) == set(PRIORS)
+        assert shot.gain is shot.gains[chosen.method]
+        for method, gain in shot.gains.items():
+            mean = shot.methods[method].mean - shot.methods[shot.best_baseline].mean
+            assert gain.mean == pytest.approx(mean)
+            assert gain.p <= shot.p_holm[method] <= min(1.0, 2 * gain.p)
+
+
+@pytest.mark.parametrize("method", PRIORS)
+def test_held_out_ratings_enter_nothing_but_the_measurement(method):
     """Garbage in the test users' test ratings changes no fit, no choice and no prediction."""
     pair = checkerboard(users=300)
     split = split_users(pair, QUICK)
@@ -82,7 +113,7 @@ def test_held_out_ratings_enter_nothing_but_the_measurement():
         tested = np.isin(matrix.indices[cells], split.test.test[[row], :].indices)
         matrix.data[cells] = np.where(tested, 99.0, matrix.data[cells])
     spoiled = replace(pair, target=replace(pair.target, matrix=sp.csr_array(matrix)))
-    settings = replace(QUICK, feedback="ratings")
+    settings = replace(QUICK, feedback="ratings", method=method)
     clean = compare_domains(pair, settings, Meter())
     dirty = compare_domains(spoiled, settings, Meter())
     assert clean.chosen == dirty.chosen

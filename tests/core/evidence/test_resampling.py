@@ -8,6 +8,7 @@ from scipy import stats
 
 from transrec_core.evidence.resampling import (
     bootstrap_means,
+    holm,
     interval,
     paired_gain,
     placebo_band,
@@ -87,3 +88,11 @@ def test_the_placebo_band_holds_the_spread_between_shuffles():
 def test_the_verdict_needs_the_whole_interval(low, high, placebo_high, expected):
     gain = Gain((low + high) / 2, low, high, 0.01, 0.5, 0.3, 0.02)
     assert verdict(gain, Interval(0.0, -0.1, placebo_high)) == expected
+
+
+def test_holm_steps_down_from_the_smallest_p():
+    found = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005})
+    assert found == pytest.approx({"d": 0.02, "a": 0.03, "c": 0.06, "b": 0.06})
+    assert holm({"a": 0.7, "b": 0.9}) == {"a": 1.0, "b": 1.0}
+    assert holm({"one": 0.03}) == {"one": 0.03}
+    assert holm({}) == {}

@@ -28,7 +28,8 @@ def shot(
         },
         baseline,
         "factor_map",
-        Gain(mean, low, high, 0.0004, 0.7, 0.2, 0.009),
+        {"factor_map": Gain(mean, low, high, 0.0004, 0.7, 0.2, 0.009)},
+        {"factor_map": 0.0004},
         Interval(0.0, *placebo),
         verdict,
     )
@@ -51,6 +52,7 @@ def comparison(*, both=True, user="u1"):
     ratings = evidence(HELPS, NONE, metric="rmse", better=False, user=user) if both else None
     chosen = {
         "ranking": Chosen(
+            "factor_map",
             32,
             0.5,
             {0: 1.0, 5: 0.5},

@@ -34,8 +34,10 @@ def test_the_contract(cases):
         "best_baseline",
         "transfer",
         "gain",
+        "gains",
         "placebo",
     }
+    assert first["gains"]["factor_map"] == {**first["gain"], "p_holm": 0.0004}
     assert set(first["gain"]) == {"mean", "low", "high", "p", "helped", "harmed", "detectable"}
     assert set(first["methods"]["popularity"]) == {"mean", "low", "high"}
     assert set(first["placebo"]) >= {"low", "high"}
@@ -47,7 +49,7 @@ def test_the_contract(cases):
 def test_json_has_no_nan(cases):
     comparison = cases.comparison()
     gain = dataclasses.replace(cases.HELPS.gain, p=float("nan"), detectable=float("inf"))
-    shot = dataclasses.replace(cases.HELPS, gain=gain)
+    shot = dataclasses.replace(cases.HELPS, gains={"factor_map": gain})
     comparison = dataclasses.replace(comparison, ranking=cases.evidence(shot))
     files = bundle_files(comparison, Settings(), cases.data(), 1.0)
 

@@ -33,7 +33,7 @@ def test_a_gain_within_the_placebo_band_is_told_as_chance(cases):
 def test_the_same_result_for_everybody_is_said(cases):
     same = dataclasses.replace(cases.NONE.gain, mean=0.0, low=0.0, high=0.0, helped=0.0, harmed=0.0)
     sentence = verdict_sentence(
-        dataclasses.replace(cases.NONE, gain=same), cases.evidence(cases.NONE)
+        dataclasses.replace(cases.NONE, gains={"factor_map": same}), cases.evidence(cases.NONE)
     )
     assert sentence.endswith("; both gave the same result for 500 users.")
 
@@ -61,4 +61,4 @@ def test_numbers(value, text):
 
 def test_methods_have_words_and_unknown_ones_keep_their_name():
     assert method_words("factor_map") == "Transfer (factor map)"
-    assert method_words("row_map") == "row_map"
+    assert method_words("magic_map") == "magic_map"

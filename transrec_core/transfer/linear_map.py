@@ -1,15 +1,19 @@
-"""The factor map: ridge regression from what the source says of a user to target factors.
+"""Linear maps: ridge regression from what the source says of a user to target factors.
 
-Features of a user are [source factors, source user bias, log(1 + n), 1]; outputs are the target
-factors and, for ratings, the target user bias. Fitted on users of both domains, each weighted by
-the target interactions behind their factors; this is the linear map of EMCDR (Man et al. 2017).
+Outputs are the target factors and, for ratings, the target user bias. Fitted on users of both
+domains, each weighted by the target interactions behind their factors. ``factor_map`` reads
+[source factors, source user bias, log(1 + n)] (the linear map of EMCDR, Man et al. 2017);
+``row_map`` reads the user's source row itself, which is kernel ridge with the cosine of rows.
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.sparse as sp
 
+from transrec_core.data.interactions import Interactions
+from transrec_core.factors.biases import fit_biases
 from transrec_core.factors.model import Factors
 from transrec_core.transfer.fold_in import FoldedUsers, Prior
 
@@ -19,17 +23,21 @@ if TYPE_CHECKING:
 PENALTIES = tuple(float(x) for x in np.logspace(-3, 4, 29))
 """Ridge penalties tried, as multiples of the features' mean weighted sum of squares."""
 
+DIRECTIONS = 512
+"""Rows of a larger source are read along so many of its leading singular directions."""
+
 
 @dataclass(frozen=True)
-class FactorMap:
-    """A fitted linear map from source features to target factors.
+class LinearMap:
+    """A fitted linear map from features of source users to target factors.
 
     Attributes
     ----------
     weights
         Features × outputs, for standardised features.
     centre, scale
-        Mean and standard deviation of each feature among the users it was fitted on.
+        Mean of each feature among the users it was fitted on, and its unit: the standard deviation,
+        or 1 where features have the same unit already.
     intercept
         Output of a user with average features.
     penalty
@@ -53,7 +61,8 @@ class FactorMap:
 
     def predict(self, features: "NDArray[np.float64]") -> Prior:
         """The prior of users given by their source features (users × features)."""
-        outputs = ((features - self.centre) / self.scale) @ self.weights + self.intercept
+        weights = self.weights / self.scale[:, None]
+        outputs = features @ weights + (self.intercept - self.centre @ weights)
         factors = outputs[:, : self.rank].astype(np.float32)
         if self.nonnegative:
             factors = np.maximum(factors, 0)
@@ -70,7 +79,7 @@ class FactorMap:
         return np.asarray(item_factors @ linear, np.float64)
 
 
-def source_features(source: Factors, counts: "NDArray[np.int64]") -> "NDArray[np.float64]":
+def factor_features(source: Factors, counts: "NDArray[np.int64]") -> "NDArray[np.float64]":
     """[source factors, source user bias (ratings only), log(1 + n)] of every source user."""
     columns = [source.user_factors.astype(np.float64)]
     if source.biases is not None:
@@ -79,24 +88,57 @@ def source_features(source: Factors, counts: "NDArray[np.int64]") -> "NDArray[np
     return np.hstack(columns)
 
 
-def fit_factor_map(
+def row_features(source: Interactions, feedback: str, seed: int) -> "NDArray[np.float64]":
+    """Every source user's own row: what they took, or how much more than others they liked it.
+
+    Cells are 1 for lists, and ratings less the item's bias for ratings; each row is divided by √n,
+    so that the inner product of two users is the cosine of what they took.
+
+    Returns
+    -------
+    Users × features: the rows themselves, or along the leading singular directions where the source
+    has more users and items than ``DIRECTIONS``.
+    """
+    matrix = source.matrix
+    counts = source.counts
+    values = np.ones(matrix.nnz, np.float32)
+    if feedback == "ratings":
+        biases = fit_biases(matrix)
+        values = (matrix.data - biases.mean - biases.item[matrix.indices]).astype(np.float32)
+    values /= np.repeat(np.sqrt(np.maximum(counts, 1)), counts).astype(np.float32)
+    rows = sp.csr_array((values, matrix.indices, matrix.indptr), matrix.shape)
+    if matrix.shape[1] <= DIRECTIONS:
+        return np.asarray(rows.toarray(), np.float64)
+    # Here, because it takes longer to load than the rest of the core.
+    from sklearn.utils.extmath import randomized_svd
+
+    size = min(DIRECTIONS, *rows.shape)
+    _, _, directions = randomized_svd(sp.csr_matrix(rows), size, n_iter=2, random_state=seed)
+    return np.asarray(rows @ directions.T, np.float64)
+
+
+def fit_linear_map(
     features: "NDArray[np.float64]",
     target: Factors,
     users: FoldedUsers,
     counts: "NDArray[np.int64]",
-) -> FactorMap:
+    *,
+    standardise: bool = True,
+) -> LinearMap:
     """Fit the map on users of both domains.
 
     Parameters
     ----------
     features
-        Users × features, from ``source_features``.
+        Users × features, from ``factor_features`` or ``row_features``.
     target
         The target model, for the metric in which errors are compared.
     users
         The same users' target factors and biases.
     counts
         Their numbers of target interactions, the weights.
+    standardise
+        Whether features are brought to the same spread first.
 
     Notes
     -----
@@ -112,12 +154,14 @@ def fit_factor_map(
         )
     weight = counts / counts.mean()
     centre = np.average(features, axis=0, weights=weight)
-    scale = np.sqrt(np.average((features - centre) ** 2, axis=0, weights=weight))
-    scale = np.where(scale > 1e-12, scale, 1.0)
+    scale = np.ones(features.shape[1])
+    if standardise:
+        spread = np.sqrt(np.average((features - centre) ** 2, axis=0, weights=weight))
+        scale = np.where(spread > 1e-12, spread, 1.0)
     intercept = np.average(outputs, axis=0, weights=weight)
     root = np.sqrt(weight)[:, None]
-    X = root * (features - centre) / scale
     Y = root * (outputs - intercept)
+    X = root * (features - centre) / scale
     # X = P diag(s) Qᵀ from the small Gram matrix: features are few, users many.
     squares, Q = np.linalg.eigh(X.T @ X)
     kept = squares > squares[-1] * 1e-12
@@ -139,7 +183,7 @@ def fit_factor_map(
             best = (error, penalty)
     penalty = best[1]
     weights = Q @ ((s / (s**2 + penalty))[:, None] * projected)
-    return FactorMap(
+    return LinearMap(
         weights, centre, scale, intercept, penalty, target.rank, target.nonnegative, len(X)
     )
 

@@ -9,9 +9,14 @@ from worlds import checkerboard
 
 from transrec_core.evidence.splitting import without_users
 from transrec_core.factors import factorize
-from transrec_core.transfer.factor_map import PENALTIES, fit_factor_map, source_features
 from transrec_core.transfer.fitting import FitSpec, fit_transfer
 from transrec_core.transfer.fold_in import FoldedUsers
+from transrec_core.transfer.linear_map import (
+    PENALTIES,
+    factor_features,
+    fit_linear_map,
+    row_features,
+)
 
 
 def regression(noise: float, users: int = 80, biased: bool = False):
@@ -33,7 +38,7 @@ def regression(noise: float, users: int = 80, biased: bool = False):
 @pytest.mark.parametrize("biased", [False, True])
 def test_an_exact_linear_map_is_found(biased):
     features, target, placed, counts, outputs = regression(0.0, biased=biased)
-    prior = fit_factor_map(features, target, placed, counts).predict(features)
+    prior = fit_linear_map(features, target, placed, counts).predict(features)
     np.testing.assert_allclose(prior.factors, outputs[:, :3], atol=0.05)
     assert (prior.bias is not None) == biased
     if biased:
@@ -42,7 +47,7 @@ def test_an_exact_linear_map_is_found(biased):
 
 def test_the_weights_are_weighted_ridge_on_standardised_features():
     features, target, placed, counts, outputs = regression(1.0)
-    found = fit_factor_map(features, target, placed, counts)
+    found = fit_linear_map(features, target, placed, counts)
     weight = counts / counts.mean()
     ridge = Ridge(alpha=found.penalty).fit(
         (features - found.centre) / found.scale, outputs, sample_weight=weight
@@ -53,7 +58,7 @@ def test_the_weights_are_weighted_ridge_on_standardised_features():
 
 def test_the_penalty_is_the_best_of_brute_force_leave_one_out():
     features, target, placed, counts, outputs = regression(3.0, users=30)
-    found = fit_factor_map(features, target, placed, counts)
+    found = fit_linear_map(features, target, placed, counts)
     weight = counts / counts.mean()
     X = (features - found.centre) / found.scale
     values, vectors = np.linalg.eigh(target.item_gram / len(target.item_factors))
@@ -77,7 +82,7 @@ def test_the_penalty_is_the_best_of_brute_force_leave_one_out():
 def test_constant_features_and_two_users_stay_finite():
     features, target, placed, counts, _ = regression(1.0, users=2)
     features[:, 2] = 5.0
-    prior = fit_factor_map(features, target, placed, counts).predict(features)
+    prior = fit_linear_map(features, target, placed, counts).predict(features)
     assert np.isfinite(prior.factors).all()
 
 
@@ -110,12 +115,12 @@ def test_shared_taste_is_carried_to_users_without_target_data(feedback, model):
 def test_features_are_factors_bias_and_activity():
     pair = checkerboard()
     explicit = factorize(pair.source.matrix, rank=3, lam=0.1)
-    features = source_features(explicit, pair.source.counts)
+    features = factor_features(explicit, pair.source.counts)
     assert features.shape == (120, 5)
     np.testing.assert_allclose(features[:, 3], explicit.biases.user)
     np.testing.assert_allclose(features[:, 4], np.log(15))
     implicit = factorize(pair.source.matrix, rank=3, lam=0.1, feedback="implicit")
-    assert source_features(implicit, pair.source.counts).shape == (120, 4)
+    assert factor_features(implicit, pair.source.counts).shape == (120, 4)
 
 
 def test_source_items_land_where_their_lovers_are_mapped():
@@ -125,3 +130,41 @@ def test_source_items_land_where_their_lovers_are_mapped():
     scores = places @ fit.target.item_factors.T
     same = (np.arange(40)[:, None] - np.arange(40)[None]) % 2 == 0
     assert scores[same].mean() > scores[~same].mean()
+
+
+@pytest.mark.parametrize("directions", [5, 512])
+def test_rows_are_compared_by_the_cosine_of_what_was_taken(directions, monkeypatch):
+    monkeypatch.setattr("transrec_core.transfer.linear_map.DIRECTIONS", directions)
+    pair = checkerboard()
+    features = row_features(pair.source, "implicit", 0)
+    taken = pair.source.matrix.toarray() > 0
+    sizes = np.sqrt(taken.sum(axis=1))
+    cosines = (taken @ taken.T.astype(float)) / np.outer(sizes, sizes)
+    if directions > 40:
+        np.testing.assert_allclose(features @ features.T, cosines, atol=1e-6)
+    else:
+        # The best that so few directions can do, or nearly.
+        assert features.shape == (120, 5)
+        values = np.sort(np.linalg.eigvalsh(cosines))[::-1]
+        assert np.trace(features @ features.T) == pytest.approx(values[:5].sum(), rel=0.02)
+
+
+def test_rows_of_ratings_say_how_much_more_than_others_a_user_liked_what_they_took():
+    pair = checkerboard()
+    features = row_features(pair.source, "ratings", 0)
+    generous = pair.source.users.str[1:].astype(int).to_numpy() // 2 % 2 == 1
+    assert features[generous].sum(axis=1).min() > 0 > features[~generous].sum(axis=1).max()
+    assert np.all((features != 0) <= (pair.source.matrix.toarray() != 0))
+
+
+def test_one_fit_can_be_mapped_in_either_way():
+    pair = checkerboard()
+    spec = FitSpec("implicit", "als", 4, 0.02, 0.2, 1.0, 0)
+    by_factors = fit_transfer(pair, spec)
+    by_rows = by_factors.mapped_by("row_map")
+    direct = fit_transfer(pair, spec, method="row_map")
+    np.testing.assert_array_equal(by_rows.prior.weights, direct.prior.weights)
+    assert by_rows.target is by_factors.target
+    assert (by_rows.method, by_factors.method) == ("row_map", "factor_map")
+    again = by_rows.mapped_by("factor_map")
+    np.testing.assert_array_equal(again.prior.weights, by_factors.prior.weights)
