@@ -297,6 +297,7 @@ def stale(space: Workspace, settings: Settings) -> list[str]:
         "model": "model",
         "rank": "rank",
         "lam": "λ",
+        "leave_out_crosslisted": "products listed twice",
     }
     before = shown.run.settings
     changed += [w for k, w in words.items() if getattr(before, k) != getattr(settings, k)]

@@ -53,6 +53,11 @@ HELP_METHOD = (
 HELP_MODEL = "ALS: signed factors. NMF: non-negative factors, easier to read, often less exact."
 HELP_RANK = "Number of latent factors. Empty: validation users decide."
 HELP_LAM = "Regularisation weight of J = half the squared error + λ times the squared factors."
+HELP_CROSSLISTED = (
+    "Source items with nearly the same users as a target item are probably the same product under "
+    "another id: whoever took one took the other, which fakes a gain. On: the source's copies are "
+    "left out of the fit."
+)
 HELP_MAP = (
     "Both catalogues lie on the same two axes: the two directions in which the factors vary most."
 )

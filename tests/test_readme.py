@@ -24,7 +24,7 @@ def test_the_python_example_runs(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "line", re.findall(r"^transrec (?:check|compare|recommend) .*$", README, re.M)
+    "line", re.findall(r"^transrec (?:check|compare|recommend|sources|sparsity) .*$", README, re.M)
 )
 def test_the_commands_are_understood(line):
     command = re.split(r"\s{3,}", line)[0]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transrec_core.factors.solver import factorize
     from transrec_core.progress import Progress
     from transrec_core.recommending import history, recommend_for
-    from transrec_core.running import Run, compare, rank_sources, recommend, run
+    from transrec_core.running import Run, compare, rank_sources, recommend, run, sparsity
     from transrec_core.settings import Settings
     from transrec_core.space import alignment, factor_cards, item_map, neighbours
 
@@ -54,6 +54,7 @@ _PLACES = {
     "recommend_for": "recommending",
     "run": "running",
     "similar_items": "content",
+    "sparsity": "running",
 }
 
 __all__ = [
@@ -85,6 +86,7 @@ __all__ = [
     "recommend_for",
     "run",
     "similar_items",
+    "sparsity",
 ]
 
 

@@ -167,6 +167,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_settings(sources)
     sources.set_defaults(command=_sources)
+
+    sparsity = commands.add_parser(
+        "sparsity", help="measure what the source is worth with fewer target ratings"
+    )
+    _add_domains(sparsity)
+    sparsity.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="table to write: .csv, .parquet or .json",
+    )
+    sparsity.add_argument(
+        "--shares",
+        type=_shares,
+        metavar="X,X,…",
+        help="shares of the target ratings (default: 1,0.5,0.25,0.1)",
+    )
+    sparsity.add_argument(
+        "--shots",
+        type=_shots,
+        metavar="N,N,…",
+        help="numbers of target interactions (default: 0,1,2,5,10)",
+    )
+    sparsity.add_argument(
+        "--top", type=int, default=10, help="length of the lists that are judged (default: 10)"
+    )
+    _add_settings(sparsity)
+    sparsity.set_defaults(command=_sparsity)
     return parser
 
 
@@ -204,6 +233,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         help="regularisation weight λ, or auto (default: auto)",
     )
     parser.add_argument(
+        "--leave-out-crosslisted",
+        action="store_true",
+        help="leave out source items with the same users as a target item: the same product twice",
+    )
+    parser.add_argument(
         "--seed", type=int, default=0, help="seed of everything random (default: 0)"
     )
 
@@ -228,6 +262,15 @@ def _shots(text: str) -> tuple[int, ...]:
         ) from None
 
 
+def _shares(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of numbers such as 1,0.5,0.25,0.1"
+        ) from None
+
+
 def _settings(options: argparse.Namespace) -> "Settings":
     from transrec_core.settings import DEFAULT_SHOTS, Settings
 
@@ -239,6 +282,7 @@ def _settings(options: argparse.Namespace) -> "Settings":
         lam=options.lam,
         shots=getattr(options, "shots", None) or DEFAULT_SHOTS,
         top=options.top,
+        leave_out_crosslisted=options.leave_out_crosslisted,
         seed=options.seed,
     )
 
@@ -390,6 +434,31 @@ def _sources(options: argparse.Namespace) -> int:
     if options.out is not None:
         write_table(table, options.out)
     sys.stdout.write(_ranked(table))
+    return 0
+
+
+def _sparsity(options: argparse.Namespace) -> int:
+    from transrec_core.reporting.tables import kind_of, write_table
+
+    settings = _settings(options)
+    kind_of(options.out)
+    _require_writable(options.out.parent)
+    with _progress() as on_progress:
+        from transrec_core.data.ratings import read_ratings
+        from transrec_core.evidence.sparsity import SHARES
+        from transrec_core.running import sparsity
+
+        source = read_ratings(options.source, name=options.source)
+        target = read_ratings(options.target, name=options.target)
+        shares = SHARES if options.shares is None else options.shares
+        table = sparsity(source, target, settings, shares=shares, on_progress=on_progress)
+    write_table(table, options.out)
+    for row in table.to_dict("records"):
+        sys.stdout.write(
+            f"{row['share']:.0%} of the target ratings ({row['ratings']:,}), {row['shots']} shots: "
+            f"{row['metric']} {row['without']:.3f} without, {row['with']:.3f} with, gain "
+            f"{row['gain']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}): {row['verdict']}\n"
+        )
     return 0
 
 

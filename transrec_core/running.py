@@ -7,14 +7,17 @@ from typing import Any
 
 import pandas as pd
 
+from transrec_core.data.crosslisted import without_crosslisted
 from transrec_core.data.items import Items
 from transrec_core.data.linking import DomainPair, link, require_overlap
 from transrec_core.data.ratings import Ratings
-from transrec_core.errors import RankTooLargeError, TooFewUsersError
+from transrec_core.errors import BadSettingError, RankTooLargeError, TooFewUsersError
 from transrec_core.evidence.choosing import Feedback, default_spec, spec_of
 from transrec_core.evidence.comparison import compare_domains
 from transrec_core.evidence.results import Chosen, Comparison
 from transrec_core.evidence.sources import as_table, rank_domains
+from transrec_core.evidence.sparsity import SHARES, thinned_comparisons
+from transrec_core.evidence.sparsity import as_table as sparsity_table
 from transrec_core.factors.kernels import kernels_are_compiled
 from transrec_core.progress import Meter, OnProgress, Progress
 from transrec_core.recommending import listed_users, recommend_for
@@ -224,6 +227,50 @@ def rank_sources(
     return as_table(rank_domains(target.interactions(), domains, settings or Settings(), meter))
 
 
+def sparsity(
+    source: Ratings,
+    target: Ratings,
+    settings: Settings | None = None,
+    *,
+    shares: Sequence[float] = SHARES,
+    on_progress: OnProgress | None = None,
+) -> pd.DataFrame:
+    """What the source is worth with fewer target ratings: one comparison a share of them.
+
+    The ratings of held-out users stay, so that every share is judged on the same users and items.
+
+    Parameters
+    ----------
+    source, target
+        The two domains' ratings.
+    settings
+        As for ``compare``.
+    shares
+        Of the target ratings of everybody else, each above 0 and at most 1.
+    on_progress
+        Told how far the work is; may raise ``Cancelled``.
+
+    Returns
+    -------
+    share, ratings, metric, shots, users, baseline, without (its mean), method, with (its mean),
+    gain, low, high, verdict; the largest share first.
+
+    Raises
+    ------
+    NoOverlapError, TooFewUsersError, RankTooLargeError, BadSettingError
+        There is nothing to measure, with the numbers.
+    """
+    if not shares or not all(0 < share <= 1 for share in shares):
+        raise BadSettingError(
+            f"shares is {', '.join(map(str, shares))}.", "Each must be above 0 and at most 1."
+        )
+    settings = settings or Settings()
+    pair = _linked(source, target, settings)
+    meter = Meter(on_progress)
+    _announce(meter)
+    return sparsity_table(thinned_comparisons(pair, settings, shares, meter))
+
+
 def describe(source: Ratings, target: Ratings) -> dict[str, dict[str, Any]]:
     """SHA-256 and sizes of both domains, for reports."""
     return {
@@ -235,6 +282,8 @@ def describe(source: Ratings, target: Ratings) -> dict[str, dict[str, Any]]:
 def _linked(source: Ratings, target: Ratings, settings: Settings) -> DomainPair:
     pair = link(source.interactions(), target.interactions())
     require_overlap(pair)
+    if settings.leave_out_crosslisted:
+        pair = without_crosslisted(pair)
     for name, domain in (("source", pair.source), ("target", pair.target)):
         smaller = min(domain.matrix.shape)
         if settings.rank is not None and settings.rank > smaller:
@@ -261,4 +310,4 @@ def _described(ratings: Ratings, domain: Any) -> dict[str, Any]:
     }
 
 
-__all__ = ["Progress", "Run", "compare", "describe", "rank_sources", "recommend", "run"]
+__all__ = ["Progress", "Run", "compare", "describe", "rank_sources", "recommend", "run", "sparsity"]

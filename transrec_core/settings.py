@@ -45,6 +45,9 @@ class Settings:
         Share of the eligible shared users who are held out as test users.
     min_target
         Target interactions that a shared user needs to be eligible as a test user.
+    leave_out_crosslisted
+        Whether source items with nearly the same users as a target item, probably the same product
+        under another id, are left out: they would fake a gain.
     seed
         Seed of everything random.
     """
@@ -60,6 +63,7 @@ class Settings:
     top: int = 10
     test_share: float = 0.3
     min_target: int = 8
+    leave_out_crosslisted: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

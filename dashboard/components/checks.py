@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from dashboard import state
 from dashboard.compute import Check
 from dashboard.wording import count, escape_md
 
@@ -41,6 +42,16 @@ def _row(check: Check) -> None:
             notes.append(escape_md(problem.fix, 400))
         if notes:
             st.caption(" ".join(notes))
+        if problem.code == "CROSSLISTED" and problem.count:
+            left_out = bool(state.get("fit_leave_out_crosslisted"))
+            st.button(
+                "They are left out of the next fit" if left_out else "Leave them out",
+                key="leave_out",
+                icon=":material/check:" if left_out else ":material/remove_selection:",
+                disabled=left_out,
+                on_click=state.put,
+                args=("fit_leave_out_crosslisted", True),
+            )
 
 
 def _badge(label: str, icon: str, colour: str) -> None:

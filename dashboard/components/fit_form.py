@@ -13,7 +13,7 @@ MODELS: tuple[Model, ...] = ("als", "nmf")
 def show(space: Workspace) -> Settings:
     """Draw the form, start a fit when asked, and return the settings as they stand."""
     before = space.settings
-    for name in ("feedback", "method", "model", "rank", "lam", "seed"):
+    for name in ("feedback", "method", "model", "rank", "lam", "leave_out_crosslisted", "seed"):
         state.initial(f"fit_{name}", getattr(before, name))
     with st.sidebar:
         st.header("Fit", anchor=False)
@@ -61,6 +61,11 @@ def show(space: Workspace) -> Settings:
                 placeholder="auto",
                 key="fit_lam",
                 help=wording.HELP_LAM + " Empty: validation users decide.",
+            )
+            st.toggle(
+                "Leave out products listed twice",
+                key="fit_leave_out_crosslisted",
+                help=wording.HELP_CROSSLISTED,
             )
             st.number_input(
                 "Seed",
@@ -111,6 +116,7 @@ def current() -> Settings:
         model=model if model in MODELS else "als",
         rank=None if rank is None else int(rank),
         lam=None if lam is None else float(lam),
+        leave_out_crosslisted=bool(state.get("fit_leave_out_crosslisted")),
         seed=int(seed or 0),
     )
 

@@ -410,3 +410,36 @@ def test_a_source_without_shared_users_is_told_so(run, catalogues, ratings):
     code, said, _ = run("sources", catalogues / "books.csv", ratings, "--rank", 2)
     assert code == 0
     assert "not measured; 0 shared users" in said
+
+
+# ── sparsity ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_sparsity_says_what_the_source_is_worth_with_fewer_target_ratings(
+    run, catalogues, tmp_path
+):
+    out = tmp_path / "sparsity.csv"
+    code, said, err = run(
+        "sparsity", catalogues / "films.csv", catalogues / "books.csv", "--out", out,
+        "--shares", "0.3,1", "--shots", "0,5", "--rank", 4, "--lam", 0.02,
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    lines = said.splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("100% of the target ratings (")
+    assert lines[2].startswith("30% of the target ratings (")
+    assert "0 shots: ndcg@10 0." in lines[0]
+    table = pd.read_csv(out)
+    assert table["share"].tolist() == [1.0, 1.0, 0.3, 0.3]
+    assert set(table["verdict"]) <= {"helps", "no evidence", "hurts"}
+
+
+def test_sparsity_refuses_shares_that_are_none(run, catalogues, tmp_path):
+    books, films = catalogues / "books.csv", catalogues / "films.csv"
+    for shares, word in (("half", "not a list of numbers"), ("2", "at most 1")):
+        code, _, err = run(
+            "sparsity", films, books, "--out", tmp_path / "x.csv", "--shares", shares
+        )
+        assert code == 2
+        assert word in one_line(err)
+    assert not (tmp_path / "x.csv").exists()

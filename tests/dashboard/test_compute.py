@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from dashboard import compute, jobs
+from transrec_core.recommending import listed_methods
 from transrec_core.running import Run
 from transrec_core.settings import Settings
 
@@ -74,10 +75,11 @@ def test_memory_of_a_workspace_is_bounded(loaded: jobs.Workspace) -> None:
 def test_lists_side_by_side_compare_places_with_target_only(fitted: jobs.Workspace) -> None:
     result = shown(fitted)
     user = str(result.run.pair.shared[0])
-    lists = compute.user_lists(result, user, 10, ("factor_map", "target_only", "popularity"))
+    methods = listed_methods(result.run.fit)
+    lists = compute.user_lists(result, user, 10, methods)
     reference = lists.frames["target_only"].set_index("item_id")["rank"]
     assert (lists.frames["target_only"]["change"] == 0).all()
-    for row in lists.frames["factor_map"].itertuples():
+    for row in lists.frames[methods[0]].itertuples():
         if row.item_id in reference.index:
             assert row.change == reference[row.item_id] - row.rank
         else:

@@ -186,6 +186,6 @@ def _crosslisted(pair: DomainPair) -> Problem:
         "warning",
         f"{count:,} {items} nearly the same shared users as a "
         f"source item (such as {example}): the same products under two ids would fake a gain.",
-        "Remove products from the target that the source also lists.",
+        "Leave the source's copies out of the fit (leave_out_crosslisted).",
         count,
     )

@@ -3,7 +3,7 @@
 Such a pair leaks: whoever has the one has the other, and transfer looks better than it is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,6 +83,15 @@ def find_crosslisted(pair: DomainPair, *, least: float = 0.8, users: int = 5) ->
         np.array([t for _, _, t in found], np.int64),
         np.array([-j for j, _, _ in found], np.float64),
     )
+
+
+def without_crosslisted(pair: DomainPair) -> DomainPair:
+    """The pair without the source's copies of target items; the target keeps all of its own.
+
+    Whoever took the copy can then no longer give the target item away.
+    """
+    copies = np.unique(find_crosslisted(pair).source_items)
+    return replace(pair, source=pair.source.without_items(copies)) if len(copies) else pair
 
 
 def _band(

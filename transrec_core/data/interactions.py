@@ -189,6 +189,21 @@ class Interactions:
         """Number of interactions of each user."""
         return np.diff(self.matrix.indptr).astype(np.int64)
 
+    def without_items(self, columns: "NDArray[np.integer]") -> "Interactions":
+        """The same users without some items, given by column; users may be left with nothing."""
+        kept = np.ones(len(self.items), bool)
+        kept[columns] = False
+        cells = kept[self.matrix.indices]
+        number = (np.cumsum(kept) - 1).astype(np.int32)
+        # Interactions up to each row's end.
+        ends = np.append(0, np.cumsum(cells))[self.matrix.indptr].astype(np.int32)
+        matrix = sp.csr_array(
+            (self.matrix.data[cells], number[self.matrix.indices[cells]], ends),
+            shape=(len(self.users), int(kept.sum())),
+        )
+        times = None if self.times is None else self.times[cells]
+        return Interactions(self.users, self.items[kept], matrix, times, self.explicit)
+
     def rows_of(self, user_ids: "pd.Index | list[str]") -> "NDArray[np.int64]":
         """Row of each id, −1 where the id is not in this domain."""
         return self.users.get_indexer(pd.Index(user_ids)).astype(np.int64)

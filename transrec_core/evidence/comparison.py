@@ -30,7 +30,7 @@ from transrec_core.evidence.resampling import (
     placebo_band,
 )
 from transrec_core.evidence.results import Chosen, Comparison, Evidence, ShotEvidence
-from transrec_core.evidence.splitting import HeldOut, split_users, without_users
+from transrec_core.evidence.splitting import HeldOut, UserSplit, split_users, without_users
 from transrec_core.evidence.verdict import verdict
 from transrec_core.progress import Meter
 from transrec_core.settings import Settings
@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 SHUFFLES = 8
 
 
-def compare_domains(pair: DomainPair, settings: Settings, meter: Meter) -> Comparison:
+def compare_domains(
+    pair: DomainPair, settings: Settings, meter: Meter, split: UserSplit | None = None
+) -> Comparison:
     """Measure whether the source helps in the target.
 
     Parameters
@@ -54,6 +56,8 @@ def compare_domains(pair: DomainPair, settings: Settings, meter: Meter) -> Compa
         What to fit and how to judge it.
     meter
         Told how far the work is; what it raises stops the comparison.
+    split
+        Who is held out; drawn from the pair unless given.
 
     Raises
     ------
@@ -64,7 +68,7 @@ def compare_domains(pair: DomainPair, settings: Settings, meter: Meter) -> Compa
     """
     started = time.perf_counter()
     require_overlap(pair)
-    split = split_users(pair, settings)
+    split = split or split_users(pair, settings)
     kinds = kinds_of(pair, settings)
     found: dict[str, Evidence] = {}
     chosen: dict[str, Chosen] = {}

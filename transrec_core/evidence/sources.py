@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from transrec_core.baselines import Baselines
+from transrec_core.data.crosslisted import without_crosslisted
 from transrec_core.data.interactions import Interactions
 from transrec_core.data.linking import DomainPair, link
 from transrec_core.errors import TooFewUsersError
@@ -106,7 +107,10 @@ def rank_domains(
     pilots = []
     for number, (name, source) in enumerate(sources.items()):
         part = meter.part(number / len(sources), (number + 1) / len(sources))
-        pilots.append(_pilot(name, link(source, target), settings, part))
+        pair = link(source, target)
+        if settings.leave_out_crosslisted:
+            pair = without_crosslisted(pair)
+        pilots.append(_pilot(name, pair, settings, part))
     return sorted(pilots, key=lambda p: -np.inf if p.gain is None else p.gain.mean, reverse=True)
 
 

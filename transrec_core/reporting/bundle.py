@@ -101,6 +101,7 @@ def compare_command(settings: Settings, data: Mapping[str, Mapping[str, Any]]) -
     ]
     parts += ["--rank", "auto" if settings.rank is None else str(settings.rank)]
     parts += ["--lam", "auto" if settings.lam is None else repr(settings.lam)]
+    parts += ["--leave-out-crosslisted"] if settings.leave_out_crosslisted else []
     parts += ["--top", str(settings.top), "--seed", str(settings.seed)]
     return shlex.join(parts)
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from transrec_core.data import Interactions, check_pair, link, read_ratings
-from transrec_core.data.crosslisted import find_crosslisted
+from transrec_core.data.crosslisted import find_crosslisted, without_crosslisted
 
 
 def domain(rows) -> Interactions:
@@ -100,7 +100,8 @@ def _jaccard_pairs(pair, least, users):
     return set(zip(*(at.tolist() for at in np.nonzero(similar)), strict=True))
 
 
-def test_crosslisted_items_equal_comparing_every_pair():
+def with_copies() -> tuple[Interactions, Interactions]:
+    """Two domains whose target has twelve copies of source items."""
     rng = np.random.default_rng(3)
     source = [
         (f"u{u:03}", f"s{i:02}") for i in range(40) for u in rng.choice(300, 40, replace=False)
@@ -111,13 +112,18 @@ def test_crosslisted_items_equal_comparing_every_pair():
     for i in range(12):  # copies of source items that lose more and more users
         users = [user for user, item in source if item == f"s{i:02}"]
         target += [(user, f"copy{i:02}") for user in users[i:]]
-    pair = link(domain(source), domain(target))
+    return domain(source), domain(target)
+
+
+def test_crosslisted_items_equal_comparing_every_pair():
+    source, target = with_copies()
+    pair = link(source, target)
     expected = _jaccard_pairs(pair, 0.8, 5)
     got = find_crosslisted(pair)
     assert len(expected) >= 8
     assert set(zip(got.source_items.tolist(), got.target_items.tolist(), strict=True)) == expected
     assert (np.diff(got.similarity) <= 0).all()
-    problem = found(domain(source), domain(target))["CROSSLISTED"]
+    problem = found(source, target)["CROSSLISTED"]
     assert problem.severity == "warning"
     assert problem.count == len(expected)
     assert "s00" in problem.message
@@ -131,3 +137,37 @@ def test_crosslisted_products_of_real_data_are_found(shared_data):
         counts[name] = found(source, target)["CROSSLISTED"].count
     assert counts["elec_to_cell"] == 0
     assert counts["elec_to_cell_crosslisted"] > 100
+
+
+def test_copies_leave_the_source_and_nothing_else_changes():
+    pair = link(*with_copies())
+    found = find_crosslisted(pair)
+    assert len(found.source_items)
+    less = without_crosslisted(pair)
+    assert len(find_crosslisted(less).source_items) == 0
+    assert less.target is pair.target
+    assert less.source.users is pair.source.users
+    gone = pair.source.items[np.unique(found.source_items)]
+    assert set(less.source.items) == set(pair.source.items) - set(gone)
+    kept = pair.source.items.isin(less.source.items)
+    np.testing.assert_array_equal(
+        less.source.matrix.toarray(), pair.source.matrix.toarray()[:, kept]
+    )
+    assert without_crosslisted(less) is less
+
+
+def test_times_stay_with_their_interactions_when_items_are_left_out():
+    frame = pd.DataFrame(
+        {
+            "user_id": ["a", "a", "b", "c"],
+            "item_id": ["x", "y", "x", "z"],
+            "rating": [1.0, 2.0, 3.0, 0.0],
+            "timestamp": [10.0, 20.0, 30.0, 40.0],
+        }
+    )
+    less = Interactions.from_frame(frame).without_items(np.array([0]))
+    assert less.items.tolist() == ["y", "z"]
+    assert less.users.tolist() == ["a", "b", "c"]
+    assert less.counts.tolist() == [1, 0, 1]
+    assert less.times.tolist() == [20.0, 40.0]
+    assert less.matrix.data.tolist() == [2.0, 0.0]  # a rating of zero is a rating
