@@ -27,8 +27,9 @@ from transrec_core.data.linking import DomainPair, link
 from transrec_core.data.ratings import to_ratings
 from transrec_core.data.reading import Table, read_table
 from transrec_core.data.report import Problem
-from transrec_core.errors import NoTextError, TransrecError
+from transrec_core.errors import BadSettingError, NoTextError, TransrecError
 from transrec_core.evidence.results import Evidence
+from transrec_core.explaining import explain
 from transrec_core.factors.geometry import Alignment
 from transrec_core.recommending import history as core_history
 from transrec_core.recommending import listed_users, recommend_for
@@ -665,6 +666,40 @@ def shown_list(frame: pd.DataFrame, *, places: bool) -> pd.DataFrame:
         }
     )
     return shown.assign(Places=frame["change"].map(wording.places)) if places else shown
+
+
+def why(result: Result, user: str, item: str, most: int = 8) -> pd.DataFrame | None:
+    """What adds most to an item's score in the transfer list; ``None`` where it is no sum.
+
+    Columns Because of, From, Adds: the largest parts, then all others and the general part, so that
+    the column sums to the score in the last row.
+    """
+
+    def make() -> pd.DataFrame | None:
+        try:
+            (reason,) = explain(result.run.fit, user, [item])
+        except BadSettingError:
+            return None
+        largest = reason.parts.head(most)
+        columns = (largest[column].tolist() for column in ("domain", ITEM, "contribution"))
+        rows = [
+            (names(result, domain, pd.Series([item]))[0], domain, value)
+            for domain, item, value in zip(*columns, strict=True)
+        ]
+        rest = reason.parts["contribution"].iloc[most:]
+        if len(rest):
+            rows.append((wording.plural(len(rest), "other interaction"), "both", rest.sum()))
+        rows.append(("What suits anybody", "", reason.general))
+        rows.append(("Score", "", reason.score))
+        return pd.DataFrame(
+            {
+                "Because of": [wording.escape_md(name, 90) for name, _, _ in rows],
+                "From": [wording.DOMAIN_WORDS.get(domain, "") for _, domain, _ in rows],
+                "Adds": [f"{value:+.3f}".replace("-", "−") for _, _, value in rows],
+            }
+        )
+
+    return remember(result, ("why", user, item, most), make)
 
 
 # --- export ----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from transrec_core.data.ratings import Ratings, read_ratings
     from transrec_core.errors import TransrecError
     from transrec_core.evidence.results import Comparison, Evidence, ShotEvidence
+    from transrec_core.explaining import Explanation, explain
     from transrec_core.factors.model import Factors
     from transrec_core.factors.solver import factorize
     from transrec_core.progress import Progress
@@ -29,6 +30,7 @@ _PLACES = {
     "Comparison": "evidence.results",
     "DomainPair": "data.linking",
     "Evidence": "evidence.results",
+    "Explanation": "explaining",
     "Factors": "factors.model",
     "Items": "data.items",
     "Progress": "progress",
@@ -40,6 +42,7 @@ _PLACES = {
     "TransrecError": "errors",
     "alignment": "space",
     "compare": "running",
+    "explain": "explaining",
     "factor_cards": "space",
     "factorize": "factors.solver",
     "fit_topics": "content",
@@ -61,6 +64,7 @@ __all__ = [
     "Comparison",
     "DomainPair",
     "Evidence",
+    "Explanation",
     "Factors",
     "Items",
     "Progress",
@@ -72,6 +76,7 @@ __all__ = [
     "TransrecError",
     "alignment",
     "compare",
+    "explain",
     "factor_cards",
     "factorize",
     "fit_topics",

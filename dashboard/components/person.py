@@ -117,6 +117,42 @@ def show(result: Result, user: str) -> None:
             )
 
 
+def reasons(result: Result, user: str) -> None:
+    """Why one item of the transfer list stands there, interaction by interaction."""
+    method = listed_methods(result.run.fit)[0]
+    top = int(state.get("user_top") or 10)
+    methods = listed_methods(result.run.fit)
+    frame = compute.user_lists(result, user, top, methods).frames[method]
+    if frame.empty or set(frame["method"]) != {method}:
+        return
+    words = dict(zip(frame["item_id"], frame["name"], strict=True))
+    with st.container(border=True, key="reasons"):
+        st.subheader("Why this item?", anchor=False)
+        item = st.selectbox(
+            "Item of the transfer list",
+            list(words),
+            format_func=lambda item: wording.plain(words.get(item, item)),
+            key=f"why_{result.id}_{user}",
+        )
+        table = compute.why(result, user, item) if item is not None else None
+        if table is None:
+            st.caption(
+                "Scores of non-negative factors and predicted ratings are no sums of single "
+                "interactions, so there are no exact reasons for them."
+            )
+            return
+        st.caption(
+            "Each row is what this interaction adds to the item's score; all rows together are the "
+            "score itself. A negative number speaks against the item."
+        )
+        st.table(
+            table,
+            border="horizontal",
+            hide_index=True,
+            alt="Contributions of the user's interactions to the score",
+        )
+
+
 def _histories(result: Result, user: str) -> None:
     for domain in compute.SIDES:
         with st.container(border=True, key=f"history_{domain}"):

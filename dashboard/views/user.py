@@ -30,3 +30,4 @@ else:
         person.nobody(result)
     else:
         person.show(result, user)
+        person.reasons(result, user)

@@ -182,3 +182,25 @@ def test_the_bundle_holds_the_evidence(fitted: jobs.Workspace) -> None:
 def test_ids_are_read_one_a_line() -> None:
     assert compute.parse_ids(" a \n\nb\r\na\n") == ["a", "b"]
     assert compute.decode_ids(b"\xef\xbb\xbfa\n") == "a\n"
+
+
+def test_reasons_sum_to_the_score_and_name_what_the_user_had(fitted: jobs.Workspace) -> None:
+    result = shown(fitted)
+    user = compute.users(result)[0]
+    methods = listed_methods(result.run.fit)
+    frame = compute.user_lists(result, user, 5, methods).frames[methods[0]]
+    table = compute.why(result, user, frame["item_id"].iloc[0], most=3)
+    assert table is not None
+    adds = table["Adds"].str.replace("−", "-").astype(float)
+    assert adds.iloc[-1] == pytest.approx(frame["score"].iloc[0], abs=1e-3)
+    assert adds.iloc[:-1].sum() == pytest.approx(adds.iloc[-1], abs=0.004)
+    assert table["Because of"].iloc[-1] == "Score"
+    assert set(table["From"].iloc[:3]) <= {"Source", "Target"}
+
+
+def test_predicted_ratings_have_no_exact_reasons(fitted: jobs.Workspace) -> None:
+    result = shown(fitted)
+    fit = result.run.fit
+    other = replace(result, run=replace(result.run, fit=replace(
+        fit, spec=replace(fit.spec, feedback="ratings"))))  # fmt: skip
+    assert compute.why(other, compute.users(result)[0], fit.pair.target.items[0]) is None

@@ -80,5 +80,5 @@ def test_numbers_have_sensible_digits() -> None:
 
 
 def test_unknown_methods_and_metrics_still_have_a_name() -> None:
-    assert wording.method_word("row_map") == "Row map"
+    assert wording.method_word("magic_map") == "Magic map"
     assert wording.metric_word("ndcg@10") == "NDCG@10"

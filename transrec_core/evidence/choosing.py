@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,10 +23,7 @@ from transrec_core.progress import Meter
 from transrec_core.settings import PRIORS, Settings
 from transrec_core.transfer.fitting import ROW_MAP, FitSpec, TransferFit, fit_transfer
 from transrec_core.transfer.fold_in import mean_prior
-from transrec_core.transfer.linear_map import row_features
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from transrec_core.transfer.linear_map import SourceRows, source_rows
 
 RANKS = (8, 16, 32, 64)
 LAMBDAS: Mapping[str, tuple[float, ...]] = {
@@ -85,7 +82,7 @@ class Choice:
     strengths
         τ at each number of shots of every transfer method that was tried; the chosen one's too.
     rows
-        The source's ``row_features`` where a method reads them.
+        The source rows where a method reads them.
     """
 
     chosen: Chosen
@@ -93,7 +90,7 @@ class Choice:
     target_only: FitSpec
     source: Factors
     strengths: Mapping[str, Mapping[int, float]]
-    rows: "NDArray[np.float64] | None"
+    rows: SourceRows | None
 
 
 class Search:
@@ -202,7 +199,7 @@ def choose(
     first, *others_tried = PRIORS if settings.method == "auto" else (settings.method,)
     rows = None
     if ROW_MAP in (first, *others_tried):
-        rows = row_features(pair.source, kind.feedback, settings.seed)
+        rows = source_rows(pair.source, kind.feedback, settings.seed)
     search = Search.over(pair, kind, settings)
     tried: list[dict[str, Any]] = []
     transfer: Candidate | None = None

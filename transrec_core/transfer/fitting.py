@@ -12,9 +12,10 @@ from transrec_core.factors.solver import factorize
 from transrec_core.transfer.fold_in import FoldedUsers, Prior, at_shots, fold_in, mean_prior
 from transrec_core.transfer.linear_map import (
     LinearMap,
+    SourceRows,
     factor_features,
     fit_linear_map,
-    row_features,
+    source_rows,
 )
 
 if TYPE_CHECKING:
@@ -87,8 +88,10 @@ class TransferFit:
         Positions in ``pair.shared`` of the users that the map was fitted on.
     method
         ``"factor_map"`` or ``"row_map"``: what the map reads of a source user.
+    rows
+        The source rows that ``row_map`` reads; ``None`` for another method.
     features
-        Source users × features, for that.
+        Source users × features, for the method.
     prior
         The map; ``None`` where the domains share no users.
     strength
@@ -105,6 +108,7 @@ class TransferFit:
     trained_on: "sp.csr_array"
     map_users: "NDArray[np.integer]"
     method: str
+    rows: SourceRows | None
     features: "NDArray[np.float64]"
     prior: LinearMap | None
     strength: Mapping[int, float]
@@ -115,13 +119,18 @@ class TransferFit:
         """``"ratings"`` or ``"implicit"``."""
         return self.spec.feedback
 
-    def mapped_by(self, method: str, rows: "NDArray[np.float64] | None" = None) -> "TransferFit":
+    def mapped_by(self, method: str, rows: SourceRows | None = None) -> "TransferFit":
         """The same factorizations with another map between them.
 
-        ``rows`` are the source's ``row_features`` where they are known already.
+        ``rows`` are the source's where they are known already.
         """
-        features = _features(method, self.pair, self.spec, self.source, rows)
-        unmapped = replace(self, method=method, features=features, prior=None)
+        if method == FACTOR_MAP:
+            rows, features = None, factor_features(self.source, self.pair.source.counts)
+        else:
+            assert method == ROW_MAP, method
+            rows = rows or source_rows(self.pair.source, self.spec.feedback, self.spec.seed)
+            features = rows.features
+        unmapped = replace(self, method=method, rows=rows, features=features, prior=None)
         return replace(unmapped, prior=fit_map(unmapped))
 
     def prior_of(self, source_rows: "NDArray[np.integer]") -> Prior:
@@ -167,7 +176,7 @@ def fit_transfer(
     target_matrix: "sp.csr_array | None" = None,
     map_users: "NDArray[np.integer] | None" = None,
     method: str = FACTOR_MAP,
-    rows: "NDArray[np.float64] | None" = None,
+    rows: SourceRows | None = None,
     start: TransferFit | None = None,
     source: Factors | None = None,
     strength: Mapping[int, float] | None = None,
@@ -189,7 +198,7 @@ def fit_transfer(
     method
         ``"factor_map"`` reads a user's source factors, ``"row_map"`` the source row itself.
     rows
-        The source's ``row_features`` where they are known already.
+        The source's, where they are known already.
     start
         An earlier fit to start from.
     source
@@ -217,6 +226,7 @@ def fit_transfer(
         matrix,
         np.arange(len(pair.shared)) if map_users is None else map_users,
         method,
+        None,
         np.zeros((0, 0)),
         None,
         strength or DEFAULT_STRENGTH,
@@ -246,16 +256,3 @@ def fit_map(fit: TransferFit, source_rows: "NDArray[np.integer] | None" = None) 
         counts[kept],
         standardise=fit.method == FACTOR_MAP,
     )
-
-
-def _features(
-    method: str,
-    pair: DomainPair,
-    spec: FitSpec,
-    source: Factors,
-    rows: "NDArray[np.float64] | None",
-) -> "NDArray[np.float64]":
-    if method == FACTOR_MAP:
-        return factor_features(source, pair.source.counts)
-    assert method == ROW_MAP, method
-    return row_features(pair.source, spec.feedback, spec.seed) if rows is None else rows

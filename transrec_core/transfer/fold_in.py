@@ -83,6 +83,15 @@ def mean_prior(model: Factors, counts: "NDArray[np.integer]", users: int) -> Pri
     return Prior(factors, None if model.biases is None else np.zeros(users))
 
 
+def prior_precision(model: Factors, strength: float) -> "NDArray[np.float64]":
+    """H of the module's docstring, k × k."""
+    identity = 2 * model.lam * strength * np.eye(model.rank)
+    if model.feedback == "ratings":
+        return np.asarray(identity)
+    empty = float(model.spec.weights(np.zeros(1, np.int64), len(model.item_factors))[0])
+    return np.asarray(strength * model.alpha0 * model.item_gram + empty * identity)
+
+
 @dataclass(frozen=True)
 class FoldedUsers:
     """Users placed in a fitted model's space.
@@ -124,7 +133,7 @@ def fold_in(
     bias = None
     if model.feedback == "implicit":
         empty = float(model.spec.weights(np.zeros(1, np.int64), len(V))[0])
-        precision = tau * (model.alpha0 * model.item_gram + 2 * model.lam * empty * np.eye(k))
+        precision = prior_precision(model, tau)
         ridge = 2 * model.lam * (weights - empty)
         values, cell_weights = model.spec.cells(np.asarray(matrix.data, np.float64))
     else:
@@ -139,8 +148,7 @@ def fold_in(
     rhs = None
     start = None
     if prior is not None:
-        pull = precision + (2 * model.lam * tau * np.eye(k) if model.feedback == "ratings" else 0)
-        rhs = prior.factors @ pull.astype(V.dtype)
+        rhs = prior.factors @ prior_precision(model, tau).astype(V.dtype)
         start = prior.factors
     factors, _ = solve_rows(
         matrix.indptr.astype(np.int32),

@@ -88,33 +88,50 @@ def factor_features(source: Factors, counts: "NDArray[np.int64]") -> "NDArray[np
     return np.hstack(columns)
 
 
-def row_features(source: Interactions, feedback: str, seed: int) -> "NDArray[np.float64]":
+@dataclass(frozen=True)
+class SourceRows:
     """Every source user's own row: what they took, or how much more than others they liked it.
 
-    Cells are 1 for lists, and ratings less the item's bias for ratings; each row is divided by √n,
-    so that the inner product of two users is the cosine of what they took.
-
-    Returns
-    -------
-    Users × features: the rows themselves, or along the leading singular directions where the source
-    has more users and items than ``DIRECTIONS``.
+    Attributes
+    ----------
+    cells
+        Users × items: 1 for lists, the rating less the item's bias for ratings; each row divided
+        by √n, so that the inner product of two users is the cosine of what they took.
+    directions
+        Items × directions: the leading singular directions along which the rows of a source of more
+        than ``DIRECTIONS`` items are read; ``None`` where they are read whole.
     """
+
+    cells: sp.csr_array
+    directions: "NDArray[np.float64] | None"
+
+    @property
+    def features(self) -> "NDArray[np.float64]":
+        """Users × features."""
+        if self.directions is None:
+            return np.asarray(self.cells.toarray())
+        return np.asarray(self.cells @ self.directions)
+
+
+def source_rows(source: Interactions, feedback: str, seed: int) -> SourceRows:
+    """The rows of a source for ``row_map``; ``seed`` is of the search for directions."""
     matrix = source.matrix
     counts = source.counts
-    values = np.ones(matrix.nnz, np.float32)
+    values = np.ones(matrix.nnz)
     if feedback == "ratings":
         biases = fit_biases(matrix)
-        values = (matrix.data - biases.mean - biases.item[matrix.indices]).astype(np.float32)
-    values /= np.repeat(np.sqrt(np.maximum(counts, 1)), counts).astype(np.float32)
-    rows = sp.csr_array((values, matrix.indices, matrix.indptr), matrix.shape)
+        values = matrix.data - biases.mean - biases.item[matrix.indices]
+    values = values / np.repeat(np.sqrt(np.maximum(counts, 1)), counts)
+    cells = sp.csr_array((values, matrix.indices, matrix.indptr), matrix.shape)
     if matrix.shape[1] <= DIRECTIONS:
-        return np.asarray(rows.toarray(), np.float64)
+        return SourceRows(cells, None)
     # Here, because it takes longer to load than the rest of the core.
     from sklearn.utils.extmath import randomized_svd
 
-    size = min(DIRECTIONS, *rows.shape)
-    _, _, directions = randomized_svd(sp.csr_matrix(rows), size, n_iter=2, random_state=seed)
-    return np.asarray(rows @ directions.T, np.float64)
+    size = min(DIRECTIONS, *matrix.shape)
+    single = sp.csr_matrix(cells, dtype=np.float32)
+    _, _, directions = randomized_svd(single, size, n_iter=2, random_state=seed)
+    return SourceRows(cells, directions.T.astype(np.float64))
 
 
 def fit_linear_map(
@@ -130,7 +147,7 @@ def fit_linear_map(
     Parameters
     ----------
     features
-        Users × features, from ``factor_features`` or ``row_features``.
+        Users × features, from ``factor_features`` or ``SourceRows``.
     target
         The target model, for the metric in which errors are compared.
     users

@@ -1,0 +1,74 @@
+"""Reasons are exact: they sum to the score of the list."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from worlds import checkerboard
+
+from transrec_core.errors import BadSettingError
+from transrec_core.explaining import explain
+from transrec_core.recommending import recommend_for
+from transrec_core.settings import PRIORS
+from transrec_core.transfer.fitting import FitSpec, fit_transfer
+
+
+def fitted(method="factor_map", feedback="implicit", model="als", **changes):
+    spec = FitSpec(feedback, model, 4, 0.02, 0.2, 1.0, 0)
+    return fit_transfer(checkerboard(users=200, overlap=150), spec, method=method, **changes)
+
+
+@pytest.mark.parametrize("directions", [8, 512])
+@pytest.mark.parametrize("method", PRIORS)
+@pytest.mark.parametrize("user", ["u003", "u170", "tu180"])
+def test_the_parts_sum_to_the_score_in_the_list(method, user, directions, monkeypatch):
+    """For users of both domains, of the source alone and of the target alone."""
+    monkeypatch.setattr("transrec_core.transfer.linear_map.DIRECTIONS", directions)
+    fit = fitted(method, strength={0: 0.5, 5: 2.0}, mean_strength={0: 0.0, 5: 0.7})
+    for served in ("auto", "target_only"):
+        if served == "target_only" and user == "u170":
+            continue
+        listed = recommend_for(fit, [user], top=6, method=served)
+        reasons = explain(fit, user, listed["item_id"].tolist(), method=served)
+        for row, reason in zip(listed.itertuples(), reasons, strict=True):
+            total = reason.general + reason.parts["contribution"].sum()
+            assert reason.item == row.item_id
+            assert reason.score == pytest.approx(total, abs=1e-12)
+            assert reason.score == pytest.approx(row.score, rel=2e-4, abs=2e-5)
+
+
+@pytest.mark.parametrize("method", PRIORS)
+def test_reasons_come_from_both_histories_and_from_what_is_alike(method):
+    fit = fitted(method)
+    listed = recommend_for(fit, ["u004"], top=1)
+    (reason,) = explain(fit, "u004", listed["item_id"].tolist())
+    assert set(reason.parts["domain"]) == {"source", "target"}
+    assert len(reason.parts) == 28
+    assert reason.parts["contribution"].is_monotonic_decreasing
+    even = reason.parts["item_id"].str[1:].astype(int) % 2 == 0
+    assert reason.parts["contribution"][even].sum() > 0.5 * (reason.score - reason.general)
+
+
+def test_a_cold_user_is_explained_by_the_source_alone():
+    fit = fitted()
+    listed = recommend_for(fit, ["u171"], top=3)
+    for reason in explain(fit, "u171", listed["item_id"].tolist()):
+        assert set(reason.parts["domain"]) == {"source"}
+        odd = reason.parts["item_id"].str[1:].astype(int) % 2 == 1
+        assert odd.all()
+        assert np.isfinite(reason.general)
+
+
+def test_what_cannot_be_explained_is_named():
+    fit = fitted()
+    for arguments, words in (
+        (("nobody", ["i000"]), "neither domain"),
+        (("u001", ["i000", "none"]), "'none' is no target item"),
+    ):
+        with pytest.raises(BadSettingError, match=words):
+            explain(fit, *arguments)
+    with pytest.raises(BadSettingError, match="must be auto"):
+        explain(fit, "u001", ["i000"], method="popularity")
+    for feedback, model in (("ratings", "als"), ("implicit", "nmf")):
+        with pytest.raises(BadSettingError, match="no sums"):
+            explain(fitted(feedback=feedback, model=model), "u001", ["i000"])
