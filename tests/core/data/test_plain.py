@@ -96,7 +96,7 @@ def texts(draw) -> str:
     return end.join(head + rows) + draw(st.sampled_from([end, end, "", "\r", end * 2]))
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(texts(), st.sampled_from(BLOCKS), st.sampled_from([None, True, False]))
 def test_any_table_is_read_as_by_the_other_parsers(tmp_path_factory, text, block, header):
     content = text.encode()
