@@ -338,6 +338,19 @@ def method_table(evidence: Evidence) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def cohort_table(evidence: Evidence) -> pd.DataFrame:
+    """The gain of users who did little, some or much, one row each, shots in columns."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for row in evidence.cohorts.to_dict("records"):
+        words = f"{wording.DOMAIN_WORDS[row['cohort']]} interactions: {row['level']}"
+        cells = rows.setdefault((row["cohort"], row["level"]), {"Users with": words})
+        cells["Users"] = wording.count(row["users"])
+        cells[str(row["shots"])] = (
+            f"{wording.signed(row['gain'])} ({wording.interval(row['low'], row['high'])})"
+        )
+    return pd.DataFrame(list(rows.values())).fillna("–")
+
+
 def gain_table(evidence: Evidence) -> pd.DataFrame:
     """The gain at every number of shots, one row each."""
     return pd.DataFrame(
@@ -352,6 +365,7 @@ def gain_table(evidence: Evidence) -> pd.DataFrame:
                 "Helped": wording.share(shot.gain.helped),
                 "Harmed": wording.share(shot.gain.harmed),
                 "Placebo band": wording.interval(shot.placebo.low, shot.placebo.high),
+                "By": wording.method_word(shot.transfer),
                 "Against": wording.method_word(shot.best_baseline),
             }
             for shot in evidence.shots

@@ -177,6 +177,29 @@ def tables(evidence: "Evidence") -> None:
         key="gain_table",
         alt=f"Gain in {metric} with interval, p value and shares of users helped and harmed",
     )
+    cohorts = compute.cohort_table(evidence)
+    if cohorts.empty:
+        return
+    st.header("For whom", anchor=False)
+    st.caption(
+        f"Gain in {metric} with its 95 % interval among a third of the test users each, by how "
+        "much they did; columns are target interactions known of the user. Among so many intervals some "
+        "lie above or below zero by chance."
+    )
+    st.dataframe(
+        cohorts,
+        hide_index=True,
+        key="cohort_table",
+        alt=f"Gain in {metric} by how much users did in the source and in the target",
+        column_config={
+            "Users with": st.column_config.TextColumn(width="medium", pinned=True),
+            **{
+                c: st.column_config.TextColumn(wording.plural(int(c), "shot"))
+                for c in cohorts.columns
+                if c.isdigit()
+            },
+        },
+    )
 
 
 def choices(result: Result, kind: str, dark: bool) -> None:

@@ -23,7 +23,7 @@ from transrec_core.progress import Meter
 from transrec_core.settings import PRIORS, Settings
 from transrec_core.transfer.fitting import ROW_MAP, FitSpec, TransferFit, fit_transfer
 from transrec_core.transfer.fold_in import mean_prior
-from transrec_core.transfer.linear_map import SourceRows, source_rows
+from transrec_core.transfer.linear_map import SourceRows, rows_of
 
 RANKS = (8, 16, 32, 64)
 LAMBDAS: Mapping[str, tuple[float, ...]] = {
@@ -33,6 +33,8 @@ LAMBDAS: Mapping[str, tuple[float, ...]] = {
 DEFAULT_RANK = 32
 DEFAULT_LAM = {"implicit": 0.006, "ratings": 0.06}
 MAX_CANDIDATES = 9
+LARGEST_ROWS = 300_000
+"""Users and items of a source up to which ``auto`` tries the row map: its directions are dense."""
 STRENGTHS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 
 Feedback = Literal["implicit", "ratings"]
@@ -196,10 +198,10 @@ def choose(
     held = np.concatenate([validation.positions, test.positions])
     matrix = without_users(pair.target.matrix, pair.target_rows[held])
     others = np.setdiff1d(np.arange(len(pair.shared)), held)
-    first, *others_tried = PRIORS if settings.method == "auto" else (settings.method,)
+    first, *others_tried = _methods(pair, settings)
     rows = None
     if ROW_MAP in (first, *others_tried):
-        rows = source_rows(pair.source, kind.feedback, settings.seed)
+        rows = rows_of(pair.source, kind.feedback, settings.seed)
     search = Search.over(pair, kind, settings)
     tried: list[dict[str, Any]] = []
     transfer: Candidate | None = None
@@ -281,6 +283,14 @@ def choose(
         tuple(tried),
     )
     return Choice(chosen, transfer.spec, alone.spec, transfer.fit.source, strengths, rows)
+
+
+def _methods(pair: DomainPair, settings: Settings) -> tuple[str, ...]:
+    """Transfer methods to try: the one that is set, or all that the source's size allows."""
+    if settings.method != "auto":
+        return (settings.method,)
+    small = sum(pair.source.matrix.shape) <= LARGEST_ROWS
+    return tuple(method for method in PRIORS if small or method != ROW_MAP)
 
 
 def _transfer_candidate(

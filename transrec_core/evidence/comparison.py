@@ -15,6 +15,7 @@ from transrec_core.baselines import Baselines
 from transrec_core.columns import METHOD, METRIC, SHOTS, USER, VALUE
 from transrec_core.data.linking import DomainPair, require_overlap
 from transrec_core.evidence.choosing import TARGET_ONLY, Choice, choose
+from transrec_core.evidence.cohorts import cohort_gains
 from transrec_core.evidence.evaluating import (
     Kind,
     PerShot,
@@ -133,6 +134,7 @@ def tell(
         placebos.append(_placebo(kind, settings, fit, test, strength, shuffle))
 
     shots_found = []
+    gained = []
     random = np.random.default_rng([settings.seed, 3])
     for shots, baseline in choice.chosen.baseline_at.items():
         enough = test.enough[shots]
@@ -150,6 +152,7 @@ def tell(
             for column, (name, difference) in enumerate(differences.items())
         }
         gain = gains[fit.method]
+        gained.append((shots, enough, differences[fit.method]))
         shuffled = np.stack(
             [kind.sign * (p[shots][enough] - values[baseline][shots][enough]) for p in placebos]
         )
@@ -173,7 +176,11 @@ def tell(
     meter.report(1, f"Measured {kind.words}")
     ids = pair.shared[test.positions]
     return Evidence(
-        kind.metric, kind.sign > 0, tuple(shots_found), _per_user(kind, ids, test, values)
+        kind.metric,
+        kind.sign > 0,
+        tuple(shots_found),
+        _per_user(kind, ids, test, values),
+        cohort_gains(pair, test.positions, gained, random),
     )
 
 

@@ -1,7 +1,7 @@
 """What a comparison has to say, as small named records."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import pandas as pd
@@ -115,12 +115,15 @@ class Evidence:
         One record a number of shots, rising.
     per_user
         Long table: user_id, shots, metric, method, value.
+    cohorts
+        The gain by how much users did: shots, cohort, level, users, gain, low, high.
     """
 
     metric: str
     higher_is_better: bool
     shots: tuple[ShotEvidence, ...]
     per_user: pd.DataFrame
+    cohorts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def verdict(self) -> dict[int, Verdict]:

@@ -66,6 +66,7 @@ def _kind(evidence: Evidence) -> dict[str, Any]:
         "verdict": {str(shots): verdict for shots, verdict in evidence.verdict.items()},
         "metric": evidence.metric,
         "shots": [shot.to_json() for shot in evidence.shots],
+        "cohorts": evidence.cohorts.to_dict("records"),
     }
 
 

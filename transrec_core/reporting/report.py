@@ -110,7 +110,7 @@ def _evidence(evidence: Evidence) -> str:
         f"<h2>{what}: {escape(metric_words(evidence.metric))}</h2>"
         f"<figure>{curve_svg(evidence)}<figcaption>Mean over test users; bands are 95 % bootstrap "
         f"intervals.</figcaption></figure><ul>{sentences}</ul>{crossover}"
-        f"{_methods(evidence)}{_gains(evidence)}"
+        f"{_methods(evidence)}{_gains(evidence)}{_cohorts(evidence)}"
     )
 
 
@@ -149,6 +149,22 @@ def _gains(evidence: Evidence) -> str:
         "Compared",
     ]
     return _table("Gain of transfer, user by user; positive is better", heads, rows)
+
+
+def _cohorts(evidence: Evidence) -> str:
+    if evidence.cohorts.empty:
+        return ""
+    cells: dict[tuple[str, str], dict[int, str]] = {}
+    for row in evidence.cohorts.to_dict("records"):
+        found = Interval(row["gain"], row["low"], row["high"])
+        cells.setdefault((row["cohort"], row["level"]), {})[row["shots"]] = _interval(found)
+    shots = [shot.shots for shot in evidence.shots]
+    rows = [
+        [_head(f"{cohort} interactions: {level}"), *(by.get(s, _interval(None)) for s in shots)]
+        for (cohort, level), by in cells.items()
+    ]
+    heads = ["Users with", *(f"{s} shots" for s in shots)]
+    return _table("For whom: gain among a third of the test users each, by activity", heads, rows)
 
 
 def _chosen(kind: str, chosen: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from transrec_core.transfer.linear_map import (
     SourceRows,
     factor_features,
     fit_linear_map,
-    source_rows,
+    rows_of,
 )
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class TransferFit:
             rows, features = None, factor_features(self.source, self.pair.source.counts)
         else:
             assert method == ROW_MAP, method
-            rows = rows or source_rows(self.pair.source, self.spec.feedback, self.spec.seed)
+            rows = rows or rows_of(self.pair.source, self.spec.feedback, self.spec.seed)
             features = rows.features
         unmapped = replace(self, method=method, rows=rows, features=features, prior=None)
         return replace(unmapped, prior=fit_map(unmapped))

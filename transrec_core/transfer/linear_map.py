@@ -103,7 +103,7 @@ class SourceRows:
     """
 
     cells: sp.csr_array
-    directions: "NDArray[np.float64] | None"
+    directions: "NDArray[np.floating] | None"
 
     @property
     def features(self) -> "NDArray[np.float64]":
@@ -113,7 +113,7 @@ class SourceRows:
         return np.asarray(self.cells @ self.directions)
 
 
-def source_rows(source: Interactions, feedback: str, seed: int) -> SourceRows:
+def rows_of(source: Interactions, feedback: str, seed: int) -> SourceRows:
     """The rows of a source for ``row_map``; ``seed`` is of the search for directions."""
     matrix = source.matrix
     counts = source.counts
@@ -131,7 +131,7 @@ def source_rows(source: Interactions, feedback: str, seed: int) -> SourceRows:
     size = min(DIRECTIONS, *matrix.shape)
     single = sp.csr_matrix(cells, dtype=np.float32)
     _, _, directions = randomized_svd(single, size, n_iter=2, random_state=seed)
-    return SourceRows(cells, directions.T.astype(np.float64))
+    return SourceRows(cells, np.ascontiguousarray(directions.T))
 
 
 def fit_linear_map(

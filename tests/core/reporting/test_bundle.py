@@ -23,7 +23,7 @@ def _evidence(cases, **how):
 def test_the_contract(cases):
     found = _evidence(cases)
     assert set(found) == {"verdict", "metric", "shots", "chosen", "data", "config", "version",
-                          "seconds", "ratings", "command"}  # fmt: skip
+                          "seconds", "ratings", "command", "cohorts"}  # fmt: skip
     assert found["verdict"] == {"0": "helps", "2": "no evidence", "5": "no evidence", "10": "hurts"}
     assert found["metric"] == "ndcg@10"
     first = found["shots"][0]
@@ -42,7 +42,7 @@ def test_the_contract(cases):
     assert set(first["methods"]["popularity"]) == {"mean", "low", "high"}
     assert set(first["placebo"]) >= {"low", "high"}
     assert found["ratings"]["metric"] == "rmse"
-    assert set(found["ratings"]) == {"verdict", "metric", "shots"}
+    assert set(found["ratings"]) == {"verdict", "metric", "shots", "cohorts"}
     assert "ratings" not in _evidence(cases, both=False)
 
 

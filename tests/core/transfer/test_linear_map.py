@@ -15,7 +15,7 @@ from transrec_core.transfer.linear_map import (
     PENALTIES,
     factor_features,
     fit_linear_map,
-    source_rows,
+    rows_of,
 )
 
 
@@ -136,7 +136,7 @@ def test_source_items_land_where_their_lovers_are_mapped():
 def test_rows_are_compared_by_the_cosine_of_what_was_taken(directions, monkeypatch):
     monkeypatch.setattr("transrec_core.transfer.linear_map.DIRECTIONS", directions)
     pair = checkerboard()
-    features = source_rows(pair.source, "implicit", 0).features
+    features = rows_of(pair.source, "implicit", 0).features
     taken = pair.source.matrix.toarray() > 0
     sizes = np.sqrt(taken.sum(axis=1))
     cosines = (taken @ taken.T.astype(float)) / np.outer(sizes, sizes)
@@ -151,7 +151,7 @@ def test_rows_are_compared_by_the_cosine_of_what_was_taken(directions, monkeypat
 
 def test_rows_of_ratings_say_how_much_more_than_others_a_user_liked_what_they_took():
     pair = checkerboard()
-    features = source_rows(pair.source, "ratings", 0).features
+    features = rows_of(pair.source, "ratings", 0).features
     generous = pair.source.users.str[1:].astype(int).to_numpy() // 2 % 2 == 1
     assert features[generous].sum(axis=1).min() > 0 > features[~generous].sum(axis=1).max()
     assert np.all((features != 0) <= (pair.source.matrix.toarray() != 0))
