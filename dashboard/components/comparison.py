@@ -183,8 +183,8 @@ def tables(evidence: "Evidence") -> None:
     st.header("For whom", anchor=False)
     st.caption(
         f"Gain in {metric} with its 95 % interval among a third of the test users each, by how "
-        "much they did; columns are target interactions known of the user. Among so many intervals some "
-        "lie above or below zero by chance."
+        "much they did; columns are target interactions known of the user. Among so many intervals "
+        "some lie above or below zero by chance."
     )
     st.dataframe(
         cohorts,
