@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from transrec_core.columns import ITEM, RATING, TIME, USER
-from transrec_core.data.threads import in_threads, shares
+from transrec_core.threads import in_threads, shares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

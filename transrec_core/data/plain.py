@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from transrec_core.data.kernels import encode, mark
-from transrec_core.data.threads import in_threads, shares
+from transrec_core.threads import in_threads, shares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,16 +16,17 @@ solved through the smaller system of its columns, which gives the same x.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.linalg  # noqa: F401 - loads SciPy's BLAS, which compiled np.dot calls, before it is limited
-from numba import njit, prange
+from numba import config, njit
 from threadpoolctl import ThreadpoolController
 
 from transrec_core.factors.tiles import TILE, add_gram, add_rows, dots, padded, solve, transpose
+from transrec_core.threads import in_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +37,9 @@ PANEL = 128
 CHUNKS_PER_CALL = 64
 """Pieces of equal work that a call is cut into: balances threads when row lengths are skewed."""
 
+THREADS: int = vars(config)["NUMBA_NUM_THREADS"]
+"""As many as there are processors, or ``NUMBA_NUM_THREADS``."""
+
 MAX_JITTERS = 12
 """Tenfold steps of the diagonal before a row is given up as zero; only overflow gets there."""
 
@@ -43,9 +47,8 @@ NNLS_ROUNDS = 40
 NNLS_PASSES = 4
 NNLS_TOLERANCE = 1e-6
 
-# Compiled parallel regions may not be entered by two threads at once on every threading layer,
-# and BLAS must run single-threaded inside them: both hold for the whole process.
-_launch = RLock()
+# How many threads a BLAS may use is a setting of the whole process: one at a time changes it.
+_settings = RLock()
 _blas = ThreadpoolController()
 
 
@@ -246,9 +249,10 @@ def _longest(indptr: Any, first: Any, stop: Any) -> Any:
     return longest
 
 
-@njit(cache=True, nogil=True, parallel=True)
-def _solve_rows(
-    bounds: Any,
+@njit(cache=True, nogil=True)
+def _solve_chunk(
+    first: int,
+    last: int,
     indptr: Any,
     indices: Any,
     values: Any,
@@ -261,93 +265,92 @@ def _solve_rows(
     nonnegative: bool,
     passes: int,
     out: Any,
-    errors: Any,
-) -> None:
+) -> Any:
+    """Solve rows ``first`` to ``last`` (exclusive); their Σ w (y − v·x)²."""
     k, size = out.shape[1], fixed.shape[1]
     short = min(k, PANEL) if diagonal else -1
     weighted = len(weights) > 0
     one = fixed.dtype.type(1)
-    for chunk in prange(len(bounds) - 1):
-        panel = np.empty((PANEL, size), fixed.dtype)
-        y = np.empty(PANEL, fixed.dtype)
-        widest = max(size, padded(short))
-        flat = np.empty(widest * widest, fixed.dtype)
-        across = np.empty(size * padded(short), fixed.dtype)
-        inverse = np.empty(widest, fixed.dtype)
-        base = np.ones(size, fixed.dtype)
-        scale = np.empty(size, fixed.dtype)
-        positive = np.empty(size + 1, np.int64)
-        A = np.empty((size, size), fixed.dtype)
-        work = flat[: size * size].reshape(size, size)
-        b = np.zeros(size, fixed.dtype)
-        x = np.zeros(size, fixed.dtype)
-        found = np.empty(_longest(indptr, bounds[chunk], bounds[chunk + 1]), fixed.dtype)
-        error = 0.0
-        for row in range(bounds[chunk], bounds[chunk + 1]):
-            r = rhs[row] if rhs.shape[0] > 1 else rhs[0]
-            start, stop = indptr[row], indptr[row + 1]
-            solved = stop - start <= short
-            if solved:
-                for f in range(k):
-                    base[f] = gram[f, f] + ridge[row]
-                    solved = solved and base[f] > 0
-                for p in range(stop - start):
-                    j = indices[start + p]
-                    root = np.sqrt(weights[start + p]) if weighted else one
-                    y[p] = root * values[start + p]
+    panel = np.empty((PANEL, size), fixed.dtype)
+    y = np.empty(PANEL, fixed.dtype)
+    widest = max(size, padded(short))
+    flat = np.empty(widest * widest, fixed.dtype)
+    across = np.empty(size * padded(short), fixed.dtype)
+    inverse = np.empty(widest, fixed.dtype)
+    base = np.ones(size, fixed.dtype)
+    scale = np.empty(size, fixed.dtype)
+    positive = np.empty(size + 1, np.int64)
+    A = np.empty((size, size), fixed.dtype)
+    work = flat[: size * size].reshape(size, size)
+    b = np.zeros(size, fixed.dtype)
+    x = np.zeros(size, fixed.dtype)
+    found = np.empty(_longest(indptr, first, last), fixed.dtype)
+    error = 0.0
+    for row in range(first, last):
+        r = rhs[row] if rhs.shape[0] > 1 else rhs[0]
+        start, stop = indptr[row], indptr[row + 1]
+        solved = stop - start <= short
+        if solved:
+            for f in range(k):
+                base[f] = gram[f, f] + ridge[row]
+                solved = solved and base[f] > 0
+            for p in range(stop - start):
+                j = indices[start + p]
+                root = np.sqrt(weights[start + p]) if weighted else one
+                y[p] = root * values[start + p]
+                for f in range(size):
+                    panel[p, f] = root * fixed[j, f]
+            solved = solved and _solve_short(
+                panel, stop - start, y, r, base, scale, flat, across, inverse, x
+            )
+        if not solved:
+            _copy(gram, A)
+            b[:] = r
+            for at in range(start, stop, PANEL):
+                n = min(PANEL, stop - at)
+                for p in range(n):
+                    j = indices[at + p]
+                    root = np.sqrt(weights[at + p]) if weighted else one
+                    wanted = root * values[at + p]
                     for f in range(size):
                         panel[p, f] = root * fixed[j, f]
-                solved = solved and _solve_short(
-                    panel, stop - start, y, r, base, scale, flat, across, inverse, x
-                )
-            if not solved:
-                _copy(gram, A)
-                b[:] = r
-                for first in range(start, stop, PANEL):
-                    n = min(PANEL, stop - first)
-                    for p in range(n):
-                        j = indices[first + p]
-                        root = np.sqrt(weights[first + p]) if weighted else one
-                        wanted = root * values[first + p]
-                        for f in range(size):
-                            panel[p, f] = root * fixed[j, f]
-                            b[f] += wanted * panel[p, f]
-                    add_gram(panel, n, A)
-                largest = fixed.dtype.type(0)
+                        b[f] += wanted * panel[p, f]
+                add_gram(panel, n, A)
+            largest = fixed.dtype.type(0)
+            for f in range(k):
+                A[f, f] += ridge[row]
+                largest = max(largest, A[f, f])
+            if nonnegative:
                 for f in range(k):
-                    A[f, f] += ridge[row]
-                    largest = max(largest, A[f, f])
-                if nonnegative:
-                    for f in range(k):
-                        for p in range(f):
-                            A[f, p] = A[p, f]
-                    if passes > 0:
-                        _find_slope(A, b, out[row], scale)
-                        _descend(A, out[row], scale, passes)
-                    else:
-                        _nonnegative_solve(A, b, out[row], flat, inverse, x, scale, positive)
-                    x[:k] = out[row]
-                    x[k:] = 0
-                elif largest == 0:
-                    x[:] = 0
+                    for p in range(f):
+                        A[f, p] = A[p, f]
+                if passes > 0:
+                    _find_slope(A, b, out[row], scale)
+                    _descend(A, out[row], scale, passes)
                 else:
-                    # Singular systems exist (λ = 0 with more factors than ratings): the diagonal
-                    # is then raised by the smallest tenfold of rounding error that makes it
-                    # positive.
-                    jitter = largest * fixed.dtype.type(1e-6 if fixed.itemsize == 4 else 1e-14)
-                    for attempt in range(MAX_JITTERS):
-                        _copy(A, work)
-                        for f in range(k):
-                            work[f, f] += jitter if attempt > 0 else 0
-                        x[:] = b
-                        if solve(work, inverse, x):
-                            break
-                        jitter *= 10 if attempt > 0 else 1
-                    else:
-                        x[:] = 0
-            out[row] = x[:k]
-            error += _row_error(start, stop, indices, values, weights, fixed, x, found)
-        errors[chunk] = error
+                    _nonnegative_solve(A, b, out[row], flat, inverse, x, scale, positive)
+                x[:k] = out[row]
+                x[k:] = 0
+            elif largest == 0:
+                x[:] = 0
+            else:
+                # Singular systems exist (λ = 0 with more factors than ratings): the diagonal
+                # is then raised by the smallest tenfold of rounding error that makes it
+                # positive.
+                jitter = largest * fixed.dtype.type(1e-6 if fixed.itemsize == 4 else 1e-14)
+                for attempt in range(MAX_JITTERS):
+                    _copy(A, work)
+                    for f in range(k):
+                        work[f, f] += jitter if attempt > 0 else 0
+                    x[:] = b
+                    if solve(work, inverse, x):
+                        break
+                    jitter *= 10 if attempt > 0 else 1
+                else:
+                    x[:] = 0
+        out[row] = x[:k]
+        error += _row_error(start, stop, indices, values, weights, fixed, x, found)
+    return error
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -361,9 +364,10 @@ def _add_products(start: Any, stop: Any, indices: Any, cols: Any, t: Any, out: A
             out[f] += t[at - start] * cols[indices[at], f]
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def _descend_rows(
-    bounds: Any,
+@njit(cache=True, nogil=True, fastmath=True)
+def _descend_chunk(
+    first: int,
+    last: int,
     indptr: Any,
     indices: Any,
     values: Any,
@@ -374,87 +378,91 @@ def _descend_rows(
     rhs: Any,
     steps: int,
     out: Any,
-    errors: Any,
-) -> None:
-    """Some steps of conjugate gradients on every row, from where it is; ``gram`` is diagonal."""
+) -> Any:
+    """Some steps of conjugate gradients on each row from where it is; ``gram`` is diagonal."""
     k = fixed.shape[1]
     weighted = len(weights) > 0
-    for chunk in prange(len(bounds) - 1):
-        longest = _longest(indptr, bounds[chunk], bounds[chunk + 1])
-        miss = np.empty(longest, fixed.dtype)
-        moved = np.empty(longest, fixed.dtype)
-        pushed = np.empty(longest, fixed.dtype)
-        base = np.empty(k, fixed.dtype)
-        slope = np.empty(k, fixed.dtype)
-        step = np.empty(k, fixed.dtype)
-        bend = np.empty(k, fixed.dtype)
-        error = 0.0
-        for row in range(bounds[chunk], bounds[chunk + 1]):
-            r = rhs[row] if rhs.shape[0] > 1 else rhs[0]
-            x = out[row]
-            start, stop = indptr[row], indptr[row + 1]
-            n = stop - start
-            w = weights[start:stop] if weighted else weights
-            _predict(start, stop, indices, fixed, x, miss)
+    longest = _longest(indptr, first, last)
+    miss = np.empty(longest, fixed.dtype)
+    moved = np.empty(longest, fixed.dtype)
+    pushed = np.empty(longest, fixed.dtype)
+    base = np.empty(k, fixed.dtype)
+    slope = np.empty(k, fixed.dtype)
+    step = np.empty(k, fixed.dtype)
+    bend = np.empty(k, fixed.dtype)
+    error = 0.0
+    for row in range(first, last):
+        r = rhs[row] if rhs.shape[0] > 1 else rhs[0]
+        x = out[row]
+        start, stop = indptr[row], indptr[row + 1]
+        n = stop - start
+        w = weights[start:stop] if weighted else weights
+        _predict(start, stop, indices, fixed, x, miss)
+        for p in range(n):
+            miss[p] = values[start + p] - miss[p]
+            pushed[p] = w[p] * miss[p] if weighted else miss[p]
+        for f in range(k):
+            base[f] = gram[f, f] + ridge[row]
+            slope[f] = r[f] - base[f] * x[f]
+        _add_products(start, stop, indices, fixed, pushed, slope)
+        size = fixed.dtype.type(0)
+        for f in range(k):
+            step[f] = slope[f]
+            size += slope[f] * slope[f]
+        for _ in range(steps):
+            _predict(start, stop, indices, fixed, step, moved)
             for p in range(n):
-                miss[p] = values[start + p] - miss[p]
-                pushed[p] = w[p] * miss[p] if weighted else miss[p]
+                pushed[p] = w[p] * moved[p] if weighted else moved[p]
             for f in range(k):
-                base[f] = gram[f, f] + ridge[row]
-                slope[f] = r[f] - base[f] * x[f]
-            _add_products(start, stop, indices, fixed, pushed, slope)
+                bend[f] = base[f] * step[f]
+            _add_products(start, stop, indices, fixed, pushed, bend)
+            curve = fixed.dtype.type(0)
+            for f in range(k):
+                curve += step[f] * bend[f]
+            if not curve > 0:
+                break
+            length = size / curve
+            for p in range(n):
+                miss[p] -= length * moved[p]
+            before = size
             size = fixed.dtype.type(0)
             for f in range(k):
-                step[f] = slope[f]
+                x[f] += length * step[f]
+                slope[f] -= length * bend[f]
                 size += slope[f] * slope[f]
-            for _ in range(steps):
-                _predict(start, stop, indices, fixed, step, moved)
-                for p in range(n):
-                    pushed[p] = w[p] * moved[p] if weighted else moved[p]
-                for f in range(k):
-                    bend[f] = base[f] * step[f]
-                _add_products(start, stop, indices, fixed, pushed, bend)
-                curve = fixed.dtype.type(0)
-                for f in range(k):
-                    curve += step[f] * bend[f]
-                if not curve > 0:
-                    break
-                length = size / curve
-                for p in range(n):
-                    miss[p] -= length * moved[p]
-                before = size
-                size = fixed.dtype.type(0)
-                for f in range(k):
-                    x[f] += length * step[f]
-                    slope[f] -= length * bend[f]
-                    size += slope[f] * slope[f]
-                for f in range(k):
-                    step[f] = slope[f] + size / before * step[f]
-            for p in range(n):
-                square = np.float64(miss[p]) * np.float64(miss[p])
-                error += np.float64(w[p]) * square if weighted else square
-        errors[chunk] = error
+            for f in range(k):
+                step[f] = slope[f] + size / before * step[f]
+        for p in range(n):
+            square = np.float64(miss[p]) * np.float64(miss[p])
+            error += np.float64(w[p]) * square if weighted else square
+    return error
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def _squared_error(
-    bounds: Any, indptr: Any, indices: Any, values: Any, weights: Any, rows: Any, cols: Any
+@njit(cache=True, nogil=True)
+def _error_chunk(
+    first: int,
+    last: int,
+    indptr: Any,
+    indices: Any,
+    values: Any,
+    weights: Any,
+    rows: Any,
+    cols: Any,
 ) -> Any:
-    total = np.zeros(len(bounds) - 1, np.float64)
-    for chunk in prange(len(bounds) - 1):
-        found = np.empty(_longest(indptr, bounds[chunk], bounds[chunk + 1]), cols.dtype)
-        part = 0.0
-        for row in range(bounds[chunk], bounds[chunk + 1]):
-            part += _row_error(
-                indptr[row], indptr[row + 1], indices, values, weights, cols, rows[row], found
-            )
-        total[chunk] = part
-    return total.sum()
+    """Σ w (y − v·x)² over some rows."""
+    found = np.empty(_longest(indptr, first, last), cols.dtype)
+    total = 0.0
+    for row in range(first, last):
+        total += _row_error(
+            indptr[row], indptr[row + 1], indices, values, weights, cols, rows[row], found
+        )
+    return total
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def _gradient(
-    bounds: Any,
+@njit(cache=True, nogil=True, fastmath=True)
+def _gradient_chunk(
+    first: int,
+    last: int,
     indptr: Any,
     indices: Any,
     values: Any,
@@ -465,51 +473,47 @@ def _gradient(
     ridge: Any,
     nonnegative: bool,
 ) -> Any:
+    """Squared length of A x − b and of b over some rows."""
     k = rows.shape[1]
     weighted = len(weights) > 0
-    gradients = np.zeros(len(bounds) - 1, np.float64)
-    sizes = np.zeros(len(bounds) - 1, np.float64)
-    for chunk in prange(len(bounds) - 1):
-        g = np.empty(k, np.float64)
-        b = np.empty(k, np.float64)
-        gradient = 0.0
-        size = 0.0
-        for row in range(bounds[chunk], bounds[chunk + 1]):
+    g = np.empty(k, np.float64)
+    b = np.empty(k, np.float64)
+    gradient = 0.0
+    size = 0.0
+    for row in range(first, last):
+        for f in range(k):
+            g[f] = ridge[row] * rows[row, f]
+            b[f] = 0.0
+            for p in range(k):
+                g[f] += gram[f, p] * rows[row, p]
+        for at in range(indptr[row], indptr[row + 1]):
+            j = indices[at]
+            dot = rows[row, 0] * 0
             for f in range(k):
-                g[f] = ridge[row] * rows[row, f]
-                b[f] = 0.0
-                for p in range(k):
-                    g[f] += gram[f, p] * rows[row, p]
-            for at in range(indptr[row], indptr[row + 1]):
-                j = indices[at]
-                dot = rows[row, 0] * 0
-                for f in range(k):
-                    dot += rows[row, f] * cols[j, f]
-                w = np.float64(weights[at]) if weighted else 1.0
-                for f in range(k):
-                    g[f] += w * (dot - values[at]) * cols[j, f]
-                    b[f] += w * values[at] * cols[j, f]
+                dot += rows[row, f] * cols[j, f]
+            w = np.float64(weights[at]) if weighted else 1.0
             for f in range(k):
-                size += b[f] * b[f]
-                if not (nonnegative and rows[row, f] <= 0 and g[f] > 0):
-                    gradient += g[f] * g[f]
-        gradients[chunk] = gradient
-        sizes[chunk] = size
-    return gradients.sum(), sizes.sum()
+                g[f] += w * (dot - values[at]) * cols[j, f]
+                b[f] += w * values[at] * cols[j, f]
+        for f in range(k):
+            size += b[f] * b[f]
+            if not (nonnegative and rows[row, f] <= 0 and g[f] > 0):
+                gradient += g[f] * g[f]
+    return gradient, size
 
 
 def kernels_are_compiled() -> bool:
     """Whether an earlier process left compiled kernels on disk, so that the first call is quick."""
-    folder = _solve_rows.stats.cache_path
+    folder = _solve_chunk.stats.cache_path
     if not folder:
         return False
-    return any(Path(folder).glob(f"{Path(__file__).stem}._solve_rows*.nbi"))
+    return any(Path(folder).glob(f"{Path(__file__).stem}._solve_chunk*.nbi"))
 
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """One parallel kernel at a time, with BLAS confined to the calling thread."""
-    with _launch, _blas.limit(limits=1, user_api="blas"):
+    """BLAS confined to the calling thread, so that its own do not wait beside the kernels."""
+    with _settings, _blas.limit(limits=1, user_api="blas"):
         yield
 
 
@@ -578,9 +582,7 @@ def solve_rows(
         whole = np.eye(padded(k), dtype=dtype)
         whole[:k, :k] = gram
         bounds = _equal_work(indptr, k)
-        errors = np.zeros(len(bounds) - 1)
         system = (
-            bounds,
             indptr,
             indices,
             np.ascontiguousarray(values, dtype),
@@ -591,14 +593,16 @@ def solve_rows(
             _pad(added),
         )
         if steps is None or nonnegative:
-            _solve_rows(*system, diagonal, nonnegative, steps or 0, out, errors)
+            errors = _in_chunks(
+                _solve_chunk, bounds, *system, diagonal, nonnegative, steps or 0, out
+            )
         else:
             wide = _pad(out if turn is None else out @ turn)
-            _descend_rows(*system, steps, wide, errors)
+            errors = _in_chunks(_descend_chunk, bounds, *system, steps, wide)
             out = np.ascontiguousarray(wide[:, :k])
         if turn is not None:
             out = out @ turn.T
-    return out, float(errors.sum())
+    return out, float(sum(errors))
 
 
 def squared_error(
@@ -612,12 +616,9 @@ def squared_error(
     """Σ w (value − row·column)² over the stored cells, accumulated in double precision."""
     if len(indptr) < 2:
         return 0.0
-    with single_threaded_blas():
-        bounds = _equal_work(indptr, 1)
-        found = _squared_error(
-            bounds, indptr, indices, values, _weights(weights, rows.dtype), _pad(rows), _pad(cols)
-        )
-        return float(found)
+    weights = _weights(weights, rows.dtype)
+    system = (indptr, indices, values, weights, _pad(rows), _pad(cols))
+    return float(sum(_in_chunks(_error_chunk, _equal_work(indptr, 1), *system)))
 
 
 def gradient_ratio(
@@ -639,20 +640,27 @@ def gradient_ratio(
     if len(indptr) < 2:
         return 0.0
     dtype = rows.dtype
-    with single_threaded_blas():
-        gradient, size = _gradient(
-            _equal_work(indptr, 1),
-            indptr,
-            indices,
-            np.ascontiguousarray(values, dtype),
-            _weights(weights, dtype),
-            rows,
-            cols,
-            np.ascontiguousarray(gram, dtype),
-            np.ascontiguousarray(ridge, dtype),
-            nonnegative,
-        )
+    found = _in_chunks(
+        _gradient_chunk,
+        _equal_work(indptr, 1),
+        indptr,
+        indices,
+        np.ascontiguousarray(values, dtype),
+        _weights(weights, dtype),
+        rows,
+        cols,
+        np.ascontiguousarray(gram, dtype),
+        np.ascontiguousarray(ridge, dtype),
+        nonnegative,
+    )
+    gradient, size = np.sum(found, axis=0)
     return float(np.sqrt(gradient / size)) if size > 0 else 0.0
+
+
+def _in_chunks(work: Any, bounds: "NDArray[np.int64]", *given: Any) -> list[Any]:
+    """Compiled work on each piece of the rows, in threads; what it returns, in order."""
+    pieces = list(pairwise(bounds.tolist()))
+    return in_threads(lambda piece: work(*piece, *given), pieces, THREADS)
 
 
 def _pad(factors: "NDArray[Any]") -> "NDArray[Any]":

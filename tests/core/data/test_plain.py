@@ -20,7 +20,7 @@ def outcome(source, how, **settings):
     """All that reading gives: cells, report, hash and lines, ratings and matrix, or the error."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
-            patch.setattr(f"transrec_core.data.{name}", value)
+            patch.setattr(f"transrec_core.{name}", value)
         try:
             table = read_table(source, **how)
         except TransrecError as error:
@@ -52,11 +52,11 @@ def outcome(source, how, **settings):
 def large(block: int = plain.BLOCK) -> dict[str, int]:
     """Read every file as a large one."""
     return {
-        "parsing.LARGE": 0,
-        "reading.LARGE": 0,
-        "interactions.MANY_ROWS": 0,
+        "data.parsing.LARGE": 0,
+        "data.reading.LARGE": 0,
+        "data.interactions.MANY_ROWS": 0,
         "threads.LEAST_ROWS": 1,
-        "plain.BLOCK": block,
+        "data.plain.BLOCK": block,
     }
 
 
@@ -224,7 +224,7 @@ def test_many_rows_are_arranged_as_few_ones_are(seed, n_items, n_users):
     expected = rows.positions
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("transrec_core.data.interactions.MANY_ROWS", 0)
-        patch.setattr("transrec_core.data.threads.LEAST_ROWS", 1)
+        patch.setattr("transrec_core.threads.LEAST_ROWS", 1)
         found = replace(rows).positions
     for part in ("data", "indices", "indptr"):
         np.testing.assert_array_equal(getattr(found, part), getattr(expected, part))
