@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from transrec_core.errors import (
     BadRatingsError,
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from transrec_core.data.report import ImportReport
     from transrec_core.progress import OnProgress, Progress
     from transrec_core.settings import Settings
+
+Number = TypeVar("Number", int, float)
 
 USABLE, REFUSED, FAILED, INTERRUPTED = 0, 1, 2, 130
 DELIMITER_WORDS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar", "::": "double colon"}
@@ -136,15 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for evidence.json, per_user.csv and report.html",
     )
-    compare.add_argument(
-        "--shots",
-        type=_shots,
-        metavar="N,N,…",
-        help="numbers of target interactions (default: 0,1,2,5,10)",
-    )
-    compare.add_argument(
-        "--top", type=int, default=10, help="length of the lists that are judged (default: 10)"
-    )
+    _add_judging(compare)
     _add_settings(compare)
     compare.set_defaults(command=_compare)
 
@@ -156,15 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     sources.add_argument(
         "--out", type=Path, metavar="FILE", help="table to write as well: .csv, .parquet or .json"
     )
-    sources.add_argument(
-        "--shots",
-        type=_shots,
-        metavar="N",
-        help="target interactions at which sources are compared (default: 0)",
-    )
-    sources.add_argument(
-        "--top", type=int, default=10, help="length of the lists that are judged (default: 10)"
-    )
+    _add_judging(sources, "N", "target interactions at which sources are compared (default: 0)")
     _add_settings(sources)
     sources.set_defaults(command=_sources)
 
@@ -181,19 +167,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     sparsity.add_argument(
         "--shares",
-        type=_shares,
+        type=_list_of(float, "numbers such as 1,0.5,0.25,0.1"),
         metavar="X,X,…",
         help="shares of the target ratings (default: 1,0.5,0.25,0.1)",
     )
-    sparsity.add_argument(
-        "--shots",
-        type=_shots,
-        metavar="N,N,…",
-        help="numbers of target interactions (default: 0,1,2,5,10)",
-    )
-    sparsity.add_argument(
-        "--top", type=int, default=10, help="length of the lists that are judged (default: 10)"
-    )
+    _add_judging(sparsity)
     _add_settings(sparsity)
     sparsity.set_defaults(command=_sparsity)
     return parser
@@ -203,6 +181,19 @@ def _add_domains(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="ratings of the catalogue that is known")
     parser.add_argument(
         "target", metavar="TARGET", help="ratings of the catalogue to recommend from"
+    )
+
+
+def _add_judging(
+    parser: argparse.ArgumentParser,
+    shots: str = "N,N,…",
+    what: str = "numbers of target interactions (default: 0,1,2,5,10)",
+) -> None:
+    parser.add_argument(
+        "--shots", type=_list_of(int, "whole numbers such as 0,1,2,5,10"), metavar=shots, help=what
+    )
+    parser.add_argument(
+        "--top", type=int, default=10, help="length of the lists that are judged (default: 10)"
     )
 
 
@@ -253,22 +244,14 @@ def _auto(number: type[int] | type[float]) -> Callable[[str], int | float | None
     return parse
 
 
-def _shots(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a list of whole numbers such as 0,1,2,5,10"
-        ) from None
+def _list_of(number: type[Number], words: str) -> Callable[[str], tuple[Number, ...]]:
+    def parse(text: str) -> tuple[Number, ...]:
+        try:
+            return tuple(number(part) for part in text.split(","))
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a list of {words}") from None
 
-
-def _shares(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a list of numbers such as 1,0.5,0.25,0.1"
-        ) from None
+    return parse
 
 
 def _settings(options: argparse.Namespace) -> "Settings":

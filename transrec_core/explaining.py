@@ -99,10 +99,8 @@ def explain(
     tau = float(at_shots(strength, np.array([len(seen)]))[0])
     # A plain fold-in is one from zero factors with the model's own precision.
     pull = prior_precision(fit.target, tau if tau > 0 else 1.0)
-    spec = fit.target.spec
-    own = 2 * spec.lam * float(np.diff(spec.weights(np.array([0, len(seen)]), len(V)))[0])
     rows = V[seen]
-    system = (rows * weights[:, None]).T @ rows + pull + own * np.eye(len(pull))
+    system = _system(fit.target, rows, weights, pull)
     answers = np.linalg.solve(system, V[columns].T)  # k × items
     by_target = (rows @ answers) * (weights * wanted)[:, None]
     prior = answers.T @ pull if tau > 0 else np.zeros((len(columns), len(pull)))
@@ -136,6 +134,18 @@ def _cells(
     return matrix.indices[cells].astype(np.int64), np.asarray(wanted), np.asarray(weights)
 
 
+def _system(
+    model: "Factors",
+    rows: "NDArray[np.float64]",
+    weights: "NDArray[np.float64]",
+    pull: "NDArray[np.float64]",
+) -> "NDArray[np.float64]":
+    """The matrix that ``fold_in`` solves for a user with these item factors and weights."""
+    spec, items = model.spec, len(model.item_factors)
+    own = 2 * spec.lam * float(np.diff(spec.weights(np.array([0, len(rows)]), items))[0])
+    return np.asarray((rows * weights[:, None]).T @ rows + pull + own * np.eye(len(pull)))
+
+
 def _source_parts(
     fit: TransferFit, row: int
 ) -> "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]":
@@ -151,12 +161,9 @@ def _source_parts(
         # Source factors are a plain fold-in of the source row, up to the last half-sweep.
         source = fit.source
         taken, wanted, weights = _cells(fit.pair.source, row, source)
-        V = source.item_factors.astype(np.float64)
-        spec = source.spec
-        own = 2 * spec.lam * float(np.diff(spec.weights(np.array([0, len(taken)]), len(V)))[0])
-        system = (V[taken] * weights[:, None]).T @ V[taken]
-        system += prior_precision(source, 1.0) + own * np.eye(source.rank)
-        places = np.linalg.solve(system, (V[taken] * (weights * wanted)[:, None]).T).T
+        V = source.item_factors[taken].astype(np.float64)
+        system = _system(source, V, weights, prior_precision(source, 1.0))
+        places = np.linalg.solve(system, (V * (weights * wanted)[:, None]).T).T
         shares = places @ mapped[: source.rank]
     whole = fit.prior_of(np.array([row])).factors[0]
     return taken, shares, whole - shares.sum(axis=0)

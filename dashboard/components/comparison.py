@@ -1,6 +1,6 @@
 """The parts of the Compare page, from the verdict down to the small print."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -11,6 +11,8 @@ from dashboard.wording import escape_md
 from transrec_core.reporting.sentences import verdict_sentence
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from transrec_core.evidence.results import Evidence, ShotEvidence
 
 KIND_WORDS = {"ranking": "Lists", "ratings": "Ratings"}
@@ -161,14 +163,7 @@ def tables(evidence: "Evidence") -> None:
         hide_index=True,
         key="method_table",
         alt=f"{metric} of every method by number of known target interactions",
-        column_config={
-            "Method": st.column_config.TextColumn(width="medium", pinned=True),
-            **{
-                c: st.column_config.TextColumn(wording.plural(int(c), "shot"))
-                for c in methods.columns
-                if c != "Method"
-            },
-        },
+        column_config=_by_shots(methods),
     )
     st.caption("Gain of transfer over the best baseline, for each number of target interactions.")
     st.dataframe(
@@ -191,15 +186,20 @@ def tables(evidence: "Evidence") -> None:
         hide_index=True,
         key="cohort_table",
         alt=f"Gain in {metric} by how much users did in the source and in the target",
-        column_config={
-            "Users with": st.column_config.TextColumn(width="medium", pinned=True),
-            **{
-                c: st.column_config.TextColumn(wording.plural(int(c), "shot"))
-                for c in cohorts.columns
-                if c.isdigit()
-            },
-        },
+        column_config=_by_shots(cohorts),
     )
+
+
+def _by_shots(table: "pd.DataFrame") -> dict[str, Any]:
+    """A pinned first column; columns named by a number are shots."""
+    return {
+        str(table.columns[0]): st.column_config.TextColumn(width="medium", pinned=True),
+        **{
+            c: st.column_config.TextColumn(wording.plural(int(c), "shot"))
+            for c in table.columns
+            if c.isdigit()
+        },
+    }
 
 
 def choices(result: Result, kind: str, dark: bool) -> None:

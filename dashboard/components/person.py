@@ -119,9 +119,9 @@ def show(result: Result, user: str) -> None:
 
 def reasons(result: Result, user: str) -> None:
     """Why one item of the transfer list stands there, interaction by interaction."""
-    method = listed_methods(result.run.fit)[0]
-    top = int(state.get("user_top") or 10)
     methods = listed_methods(result.run.fit)
+    method = methods[0]
+    top = int(state.get("user_top") or 10)
     frame = compute.user_lists(result, user, top, methods).frames[method]
     if frame.empty or set(frame["method"]) != {method}:
         return

@@ -125,6 +125,12 @@ def _gathered(
     return gathered
 
 
+def keep_cells(matrix: sp.csr_array, kept: "NDArray[np.bool_]") -> sp.csr_array:
+    """The matrix with only those stored cells, stored zeros among them; its shape stays."""
+    ends = np.append(0, np.cumsum(kept))[matrix.indptr].astype(np.int32)
+    return sp.csr_array((matrix.data[kept], matrix.indices[kept], ends), matrix.shape)
+
+
 @dataclass(frozen=True)
 class Interactions:
     """One domain's ratings.
@@ -194,11 +200,10 @@ class Interactions:
         kept = np.ones(len(self.items), bool)
         kept[columns] = False
         cells = kept[self.matrix.indices]
+        left = keep_cells(self.matrix, cells)
         number = (np.cumsum(kept) - 1).astype(np.int32)
-        # Interactions up to each row's end.
-        ends = np.append(0, np.cumsum(cells))[self.matrix.indptr].astype(np.int32)
         matrix = sp.csr_array(
-            (self.matrix.data[cells], number[self.matrix.indices[cells]], ends),
+            (left.data, number[left.indices], left.indptr),
             shape=(len(self.users), int(kept.sum())),
         )
         times = None if self.times is None else self.times[cells]

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
+from transrec_core.data.interactions import keep_cells
 from transrec_core.data.linking import DomainPair, require_overlap
 from transrec_core.evidence.comparison import compare_domains
 from transrec_core.evidence.results import Comparison
@@ -50,10 +50,9 @@ def thin(pair: DomainPair, split: UserSplit, share: float, seed: int) -> DomainP
     kept = np.random.default_rng([seed, 6]).random(matrix.nnz) < share
     for row in pair.target_rows[held]:
         kept[matrix.indptr[row] : matrix.indptr[row + 1]] = True
-    ends = np.append(0, np.cumsum(kept))[matrix.indptr].astype(np.int32)
     times = None if pair.target.times is None else pair.target.times[kept]
-    thinned = sp.csr_array((matrix.data[kept], matrix.indices[kept], ends), matrix.shape)
-    return replace(pair, target=replace(pair.target, matrix=thinned, times=times))
+    thinned = replace(pair.target, matrix=keep_cells(matrix, kept), times=times)
+    return replace(pair, target=thinned)
 
 
 def thinned_comparisons(
@@ -83,14 +82,14 @@ def as_table(found: list[Thinned]) -> pd.DataFrame:
     """One row a share, kind of evidence and number of shots."""
     rows = []
     for thinned in found:
-        for evidence in (thinned.comparison.ranking, thinned.comparison.ratings):
-            for shot in evidence.shots if evidence is not None else ():
+        for evidence in filter(None, (thinned.comparison.ranking, thinned.comparison.ratings)):
+            for shot in evidence.shots:
                 gain = shot.gain
                 rows.append(
                     {
                         "share": thinned.share,
                         "ratings": thinned.ratings,
-                        "metric": evidence.metric if evidence is not None else "",
+                        "metric": evidence.metric,
                         "shots": shot.shots,
                         "users": shot.users,
                         "baseline": shot.best_baseline,

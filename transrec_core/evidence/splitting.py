@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
+from transrec_core.data.interactions import keep_cells
 from transrec_core.data.linking import DomainPair
 from transrec_core.errors import TooFewUsersError
 from transrec_core.settings import Settings
@@ -95,9 +96,7 @@ def without_users(matrix: sp.csr_array, rows: "NDArray[np.int64]") -> sp.csr_arr
     counts = np.diff(matrix.indptr)
     kept = np.ones(matrix.shape[0], bool)
     kept[rows] = False
-    cells = np.repeat(kept, counts)
-    indptr = np.concatenate(([0], np.cumsum(np.where(kept, counts, 0)))).astype(np.int32)
-    return sp.csr_array((matrix.data[cells], matrix.indices[cells], indptr), matrix.shape)
+    return keep_cells(matrix, np.repeat(kept, counts))
 
 
 def _hold_out(

@@ -183,6 +183,7 @@ def factorize(
     objective: list[float] = []
     converged = False
     steps = STEPS if rows == "steps" else None
+    item_counts = np.diff(by_item.indptr)
     for _ in range(sweeps):
         for half in ("users", "items"):
             # Threads of a BLAS that wait for more work would take the cores from the kernel.
@@ -191,7 +192,7 @@ def factorize(
                     users, error = half_sweep(by_user, items, users, spec, nonnegative, steps)
                 else:
                     items, error = half_sweep(by_item, users, items, spec, nonnegative, steps)
-                value = objective_value(by_user, users, items, spec, error, np.diff(by_item.indptr))
+                value = objective_value(by_user, users, items, spec, error, item_counts)
             objective.append(value)
             if on_sweep is not None:
                 on_sweep(len(objective), value)

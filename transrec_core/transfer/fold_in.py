@@ -129,11 +129,12 @@ def fold_in(
     counts = np.diff(matrix.indptr)
     weights = model.spec.weights(counts, len(V))
     tau = 1.0 if prior is None else strength
+    pull = prior_precision(model, tau)
     cell_weights: NDArray[np.floating] | None = None
     bias = None
     if model.feedback == "implicit":
         empty = float(model.spec.weights(np.zeros(1, np.int64), len(V))[0])
-        precision = prior_precision(model, tau)
+        precision = pull
         ridge = 2 * model.lam * (weights - empty)
         values, cell_weights = model.spec.cells(np.asarray(matrix.data, np.float64))
     else:
@@ -148,7 +149,7 @@ def fold_in(
     rhs = None
     start = None
     if prior is not None:
-        rhs = prior.factors @ prior_precision(model, tau).astype(V.dtype)
+        rhs = prior.factors @ pull.astype(V.dtype)
         start = prior.factors
     factors, _ = solve_rows(
         matrix.indptr.astype(np.int32),

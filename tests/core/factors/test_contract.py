@@ -19,6 +19,7 @@ import numba
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from fits import finite, predictions
 
 from transrec_core.errors import (
     BadRatingsError,
@@ -86,18 +87,6 @@ def same(one: Factors, two: Factors) -> bool:
         and one.item_factors.tobytes() == two.item_factors.tobytes()
         and one.objective == two.objective
     )
-
-
-def everything(fit: Factors) -> np.ndarray:
-    """All predictions, users × items."""
-    users, items = len(fit.user_factors), len(fit.item_factors)
-    rows, cols = np.divmod(np.arange(users * items), items)
-    return fit.predict(rows, cols).reshape(users, items)
-
-
-def finite(fit: Factors) -> bool:
-    parts = (fit.user_factors, fit.item_factors, fit.objective, fit.gradient, everything(fit))
-    return all(np.isfinite(part).all() for part in parts)
 
 
 def quiet(estimator: Estimator, matrix: Any, **changes: Any) -> Factors:
@@ -606,7 +595,7 @@ def goes_on_where_a_fit_stopped(fit):
 def is_close_to_double_in_single_precision(fit):
     start = fit(dtype=np.float64)
     narrow, wide = (fit(start=start, dtype=dtype) for dtype in (np.float32, np.float64))
-    np.testing.assert_allclose(everything(narrow), everything(wide), atol=1e-3)
+    np.testing.assert_allclose(predictions(narrow), predictions(wide), atol=1e-3)
     np.testing.assert_allclose(narrow.objective, wide.objective, rtol=1e-4)
 
 
@@ -660,7 +649,7 @@ def predicts_one_number_a_pair(fit):
     predicted = found.predict(np.array([0, 1, 1]), np.array([2, 2, 7]))
     assert predicted.shape == (3,)
     assert predicted.dtype == np.float64
-    np.testing.assert_array_equal(predicted, everything(found)[[0, 1, 1], [2, 2, 7]])
+    np.testing.assert_array_equal(predicted, predictions(found)[[0, 1, 1], [2, 2, 7]])
 
 
 @check
@@ -686,7 +675,7 @@ def scores_are_the_predictions(fit):
     bias = None if found.biases is None else found.biases.user
     scores = found.scores(found.user_factors, bias)
     assert scores.shape == SHAPE
-    np.testing.assert_allclose(scores, everything(found), atol=1e-12)
+    np.testing.assert_allclose(scores, predictions(found), atol=1e-12)
 
 
 @check
@@ -713,7 +702,7 @@ def survives_a_pickle(fit):
     back = pickle.loads(pickle.dumps(found))
     assert same(back, found)
     assert back.spec == found.spec
-    assert np.array_equal(everything(back), everything(found))
+    assert np.array_equal(predictions(back), predictions(found))
 
 
 @check

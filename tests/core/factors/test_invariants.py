@@ -17,6 +17,7 @@ import numba
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from fits import finite, predictions
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
@@ -229,18 +230,6 @@ class Book:
             else:
                 best.append(np.linalg.lstsq(design, wanted)[0])
         return np.array(best)
-
-
-def predictions(fit: Factors) -> np.ndarray:
-    """All of them, users × items."""
-    users, items = len(fit.user_factors), len(fit.item_factors)
-    rows, cols = np.divmod(np.arange(users * items), items)
-    return fit.predict(rows, cols).reshape(users, items)
-
-
-def finite(fit: Factors) -> bool:
-    arrays = (fit.user_factors, fit.item_factors, fit.objective, fit.gradient, predictions(fit))
-    return all(np.isfinite(array).all() for array in arrays)
 
 
 # ---------------------------------------------------------------------------------------------
