@@ -11,7 +11,7 @@ def main() -> None:
 
     import streamlit as st
 
-    from dashboard import state
+    from dashboard import compute, state
     from dashboard.components import fit_form, run_bar, success
 
     assets = Path(__file__).parent / "assets"
@@ -22,6 +22,8 @@ def main() -> None:
         layout="wide",
         initial_sidebar_state="expanded",
     )
+    space = state.workspace()
+    new_items = compute.new_items(space.shown)
     page = st.navigation(
         [
             st.Page(
@@ -45,9 +47,11 @@ def main() -> None:
             ),
             st.Page(
                 "views/user.py",
-                title="User",
+                title="Item" if new_items else "User",
                 icon=":material/person_search:",
-                help="What would one user get, beside what they did before?",
+                help="Which users would one item get?"
+                if new_items
+                else "What would one user get, beside what they did before?",
             ),
             st.Page(
                 "views/export.py",
@@ -60,7 +64,6 @@ def main() -> None:
     )
     st.html(assets / "style.css")
     st.logo(str(assets / f"logo_{'dark' if state.is_dark() else 'light'}.svg"), size="large")
-    space = state.workspace()
     settings = fit_form.show(space)
     run_bar.show(space, settings)
     success.tell(space)

@@ -14,7 +14,8 @@ import plotly.graph_objects as go
 
 from dashboard import wording
 from dashboard.compute import Histogram
-from transrec_core.evidence.results import Evidence
+from transrec_core.evidence.results import AUTO, Evidence
+from transrec_core.reporting.sentences import counted, one
 from transrec_core.space import ItemMap
 
 MAX_POINTS = 20_000
@@ -36,10 +37,11 @@ MAP_CONFIG = {
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours of one theme; source and target are Okabe and Ito's blue and vermilion."""
+    """Colours of one theme; source, target and auto are Okabe and Ito's."""
 
     source: str
     target: str
+    auto: str
     popularity: str
     biases: str
     item_mean: str
@@ -54,6 +56,7 @@ class Palette:
 LIGHT = Palette(
     source="#0072B2",
     target="#D55E00",
+    auto="#00765A",
     popularity="#5B6779",
     biases="#8A6A00",
     item_mean="#A8528B",
@@ -67,6 +70,7 @@ LIGHT = Palette(
 DARK = Palette(
     source="#56B4E9",
     target="#F08B4B",
+    auto="#45C197",
     popularity="#AEBACA",
     biases="#E3B341",
     item_mean="#D793BF",
@@ -103,16 +107,41 @@ class _Look:
     width: float
 
 
-def _look(method: str, colours: Palette) -> _Look:
-    looks = {
-        "factor_map": _Look(colours.source, "circle", "solid", 3),
-        "row_map": _Look(colours.source, "circle-open", "dash", 2),
-        "target_only": _Look(colours.target, "diamond", "solid", 2),
-        "popularity": _Look(colours.popularity, "square", "dash", 1.75),
-        "biases": _Look(colours.biases, "triangle-up", "dot", 1.75),
-        "item_mean": _Look(colours.item_mean, "x", "dashdot", 1.75),
+# Every method by its own symbol and dash, so that lines are told apart without colour too.
+_LINES = {
+    "factor_map": ("circle", "solid"),
+    "row_map": ("triangle-down", "dash"),
+    "ridge": ("pentagon", "dashdot"),
+    "joint": ("hexagon", "longdash"),
+    "content": ("star", "dot"),
+    "neural_map": ("cross", "longdashdot"),
+    "codebook": ("hourglass", "solid"),
+    "target_only": ("diamond", "solid"),
+    "ease": ("diamond-tall", "dash"),
+    "popularity": ("square", "dash"),
+    "biases": ("triangle-up", "dot"),
+    "item_mean": ("x", "dashdot"),
+    "similarity": ("bowtie", "longdash"),
+    AUTO: ("circle-open", "dot"),
+}
+
+
+def _look(method: str, evidence: Evidence, colours: Palette) -> _Look:
+    """Bold for the chosen method, auto and the baselines to beat; thin and grey for the others."""
+    symbol, dash = _LINES.get(method, ("star", "longdash"))
+    shades = {
+        evidence.shots[0].transfer: colours.source,
+        AUTO: colours.auto,
+        "target_only": colours.target,
+        "ease": colours.item_mean,
+        "popularity": colours.popularity,
+        "biases": colours.biases,
+        "item_mean": colours.item_mean,
+        "similarity": colours.biases,
     }
-    return looks.get(method, _Look(colours.ink, "star", "longdash", 1.75))
+    if method not in shades:
+        return _Look(colours.faint, symbol, dash, 1)
+    return _Look(shades[method], symbol, dash, 3 if shades[method] == colours.source else 2)
 
 
 def _style(figure: go.Figure, title: str, colours: Palette, height: int) -> go.Figure:
@@ -179,57 +208,72 @@ def k_shot_curve(evidence: Evidence, dark: bool = False) -> go.Figure:
             fillcolor=colours.placebo,
             line={"width": 1, "dash": "dot", "color": colours.placebo_line},
             mode="lines",
-            name="Placebo band (shuffled users)",
+            name="Placebo band (shuffled source)",
+            legendrank=150,
             hoverinfo="skip",
         )
     )
     names = list(dict.fromkeys(n for shot in evidence.shots for n in shot.methods))
-    names.sort(key=lambda n: n == evidence.shots[0].transfer)
+    others = {n for shot in evidence.shots for n in shot.gains} - {evidence.shots[0].transfer, AUTO}
+    bold = {n for s in evidence.shots for n in (s.best_baseline, s.transfer, AUTO)}
+    # The chosen method is drawn over the others, and auto, which often is that method, over it.
+    names.sort(key=lambda n: (n in bold, n == evidence.shots[0].transfer, n == AUTO))
     for name in names:
-        look = _look(name, colours)
+        look = _look(name, evidence, colours)
         shots = [shot for shot in evidence.shots if name in shot.methods]
         x = [str(shot.shots) for shot in shots]
         found = [shot.methods[name] for shot in shots]
-        figure.add_trace(
-            go.Scatter(
-                x=[*x, *x[::-1]],
-                y=[*(i.high for i in found), *(i.low for i in reversed(found))],
-                fill="toself",
-                fillcolor=translucent(look.colour, 0.13),
-                line={"width": 0},
-                mode="lines",
-                hoverinfo="skip",
-                showlegend=False,
-                legendgroup=name,
+        word = wording.method_word(name, evidence.cold)
+        visible = True if name in bold or name in others else "legendonly"
+        if name in bold and name != AUTO:
+            figure.add_trace(
+                go.Scatter(
+                    x=[*x, *x[::-1]],
+                    y=[*(i.high for i in found), *(i.low for i in reversed(found))],
+                    fill="toself",
+                    fillcolor=translucent(look.colour, 0.13),
+                    line={"width": 0},
+                    mode="lines",
+                    hoverinfo="skip",
+                    showlegend=False,
+                    legendgroup=name,
+                )
             )
-        )
         figure.add_trace(
             go.Scatter(
                 x=x,
                 y=[i.mean for i in found],
                 mode="lines+markers",
-                name=wording.method_word(name),
+                name=word,
                 legendgroup=name,
+                legendrank=100 if name in bold else 200 if name in others else 300,
+                visible=visible,
+                opacity=0.6 if name in others else 1,
                 line={"color": look.colour, "width": look.width, "dash": look.dash},
-                marker={"symbol": look.symbol, "size": 9, "color": look.colour},
+                marker={
+                    "symbol": look.symbol,
+                    "size": 6 if name in others else 12 if name == AUTO else 9,
+                    "color": look.colour,
+                },
                 text=[
-                    f"<b>{plot_text(wording.method_word(name))}</b><br>"
+                    f"<b>{plot_text(word)}</b><br>"
                     f"{wording.value(i.mean)} ({wording.value(i.low)} to {wording.value(i.high)})"
-                    f"<br>{wording.plural(shot.users, 'test user')}"
+                    f"<br>{counted(shot.users, evidence.cold)}"
                     for i, shot in zip(found, shots, strict=True)
                 ],
                 hovertemplate="%{text}<extra></extra>",
             )
         )
     better = "higher is better" if evidence.higher_is_better else "lower is better"
-    _style(figure, f"{metric} of every method by what is known of the user", colours, 500)
+    who = one(evidence.cold)
+    _style(figure, f"{metric} of every method by what is known of the {who}", colours, 560)
     figure.update_xaxes(
-        title="Target interactions known of each test user (shots)",
+        title=f"Target interactions known of each test {who} (shots)",
         type="category",
         categoryorder="array",
         categoryarray=labels,
     )
-    figure.update_yaxes(title=f"{metric}, mean over test users ({better})", rangemode="normal")
+    figure.update_yaxes(title=f"{metric}, mean over test {who}s ({better})", rangemode="normal")
     # Many entries: below the plot the legend may take as many rows as a narrow page needs.
     figure.update_layout(
         dragmode="pan",
@@ -292,15 +336,17 @@ def gain_dots(evidence: Evidence, dark: bool = False) -> go.Figure:
                 text=[
                     f"<b>{wording.signed(s.gain.mean)}</b> "
                     f"({wording.interval(s.gain.low, s.gain.high)})<br>"
-                    f"{wording.p_value(s.gain.p)}, {wording.plural(s.users, 'test user')}"
+                    f"{wording.p_value(s.gain.p)}, {counted(s.users, evidence.cold)}"
                     for s in shots
                 ],
                 hovertemplate="%{text}<extra></extra>",
             )
         )
     figure.add_vline(x=0, line={"color": colours.faint, "width": 1})
-    _style(figure, f"Gain in {metric} over the best baseline", colours, 500)
-    figure.update_xaxes(title=f"Gain in {metric} per user (above zero: transfer is better)")
+    _style(figure, f"Gain in {metric} over the best baseline", colours, 560)
+    figure.update_xaxes(
+        title=f"Gain in {metric} per {one(evidence.cold)} (above zero: transfer is better)"
+    )
     figure.update_yaxes(
         title="Target interactions (shots)",
         type="category",
@@ -311,11 +357,18 @@ def gain_dots(evidence: Evidence, dark: bool = False) -> go.Figure:
     return figure
 
 
-def tried_heatmap(tried: pd.DataFrame, score: str, title: str, dark: bool = False) -> go.Figure:
-    """Validation score over rank and λ."""
+def tried_heatmap(
+    tried: pd.DataFrame,
+    score: str,
+    method: str,
+    dark: bool = False,
+    *,
+    higher_is_better: bool = True,
+) -> go.Figure:
+    """Validation score of one method over rank and λ; the brightest cell is the best."""
     colours = palette(dark)
     grid = tried.sort_values(["rank", "lam"]).pivot_table(
-        index="rank", columns="lam", values=score, aggfunc="max"
+        index="rank", columns="lam", values=score, aggfunc="max" if higher_is_better else "min"
     )
     figure = go.Figure(
         go.Heatmap(
@@ -323,14 +376,18 @@ def tried_heatmap(tried: pd.DataFrame, score: str, title: str, dark: bool = Fals
             x=[f"{x:.3g}" for x in grid.columns],
             y=[str(int(r)) for r in grid.index],
             colorscale="Cividis",
-            colorbar={"title": {"text": title, "side": "right"}, "thickness": 12},
+            reversescale=not higher_is_better,
+            colorbar={
+                "title": {"text": wording.metric_word(score), "side": "right"},
+                "thickness": 12,
+            },
             texttemplate="%{z:.3f}",
             hovertemplate="rank %{y}, λ %{x}: %{z:.4f}<extra></extra>",
             xgap=2,
             ygap=2,
         )
     )
-    _style(figure, "What validation users thought of each rank and λ", colours, 320)
+    _style(figure, f"Rank and λ of {method} on validation data", colours, 320)
     figure.update_layout(margin={"t": 48})
     figure.update_xaxes(title="λ (regularisation weight)", type="category", showgrid=False)
     figure.update_yaxes(title="Rank (factors)", type="category", showgrid=False)

@@ -6,7 +6,6 @@ A result is kept with the workspace or run that it belongs to and goes when that
 import hashlib
 import json
 import random
-import shlex
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import pandas as pd
 
 from dashboard import sample, wording
 from dashboard.jobs import Failure, Loaded, LoadedItems, Result, Side, Workspace
-from transrec_core.columns import GENRES, ITEM, RANK, RATING, TIME, TITLE
+from transrec_core.columns import DESCRIPTION, GENRES, ITEM, RANK, RATING, TIME, TITLE
 from transrec_core.content import Topics, fit_topics, similar_items
 from transrec_core.data.checks import check_pair
 from transrec_core.data.interactions import Interactions
@@ -28,12 +27,18 @@ from transrec_core.data.ratings import to_ratings
 from transrec_core.data.reading import Table, read_table
 from transrec_core.data.report import Problem
 from transrec_core.errors import BadSettingError, NoTextError, TransrecError
-from transrec_core.evidence.results import Evidence
+from transrec_core.evidence.results import Chosen, Evidence, ShotEvidence
 from transrec_core.explaining import explain
 from transrec_core.factors.geometry import Alignment
 from transrec_core.recommending import history as core_history
-from transrec_core.recommending import listed_users, recommend_for
-from transrec_core.reporting.bundle import bundle_files, compare_command
+from transrec_core.recommending import listed_users, named_for, recommend_for
+from transrec_core.reporting.bundle import bundle_files, compare_command, recommend_command
+from transrec_core.reporting.sentences import (
+    cohort_words,
+    level_words,
+    parameter_words,
+    served_words,
+)
 from transrec_core.reporting.tables import csv_bytes, table_bytes
 from transrec_core.settings import Settings
 from transrec_core.space import FactorCard, ItemMap
@@ -205,7 +210,10 @@ def checks(space: Workspace) -> list[Check]:
         for entry in space.items:
             found += [Check(_STATUS[p.severity], "Titles", p) for p in entry.items.report.problems]
         if both_usable(space):
-            found += [Check(_STATUS[p.severity], "Pair", p) for p in check_pair(pair(space))]
+            texts = (space.items_of(side) for side in SIDES)
+            frames = (None if items is None else items.frame for items in texts)
+            problems = check_pair(pair(space), *frames)
+            found += [Check(_STATUS[p.severity], "Pair", p) for p in problems]
         return sorted(found, key=lambda check: _ORDER[check.status])
 
     return remember(space, ("checks", space.inputs), make)
@@ -298,6 +306,9 @@ def stale(space: Workspace, settings: Settings) -> list[str]:
         "model": "model",
         "rank": "rank",
         "lam": "λ",
+        "cold": "who is new",
+        "budget": "time budget",
+        "merge_editions": "editions of one work",
         "leave_out_crosslisted": "products listed twice",
     }
     before = shown.run.settings
@@ -305,10 +316,16 @@ def stale(space: Workspace, settings: Settings) -> list[str]:
     return changed
 
 
-def fitted(result: Result) -> tuple[int, float]:
-    """Rank and λ that the fit on all data used."""
-    spec = result.run.fit.spec
-    return spec.rank, spec.lam
+def fitted(result: Result) -> str:
+    """The parameters that the fit on all data used, in words."""
+    run = result.run
+    spec = run.fit.spec
+    own = {"rank": float(spec.rank), "lam": spec.lam}
+    if run.chosen is not None:
+        own = dict(run.chosen.parameters.get(run.fit.method, own))
+    elif run.fit.method == "ridge":
+        own = {"penalty": spec.penalty}
+    return parameter_words(own)
 
 
 # --- results ---------------------------------------------------------------------------------
@@ -328,7 +345,7 @@ def method_table(evidence: Evidence) -> pd.DataFrame:
     names = list(dict.fromkeys(n for shot in evidence.shots for n in shot.methods))
     rows = []
     for name in names:
-        row = {"Method": wording.method_word(name)}
+        row = {"Method": wording.method_word(name, evidence.cold)}
         for shot in evidence.shots:
             found = shot.methods.get(name)
             row[str(shot.shots)] = (
@@ -338,86 +355,167 @@ def method_table(evidence: Evidence) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def cohort_table(evidence: Evidence) -> pd.DataFrame:
-    """The gain of users who did little, some or much, one row each, shots in columns."""
-    rows: dict[tuple[str, str], dict[str, str]] = {}
+def cohort_tables(evidence: Evidence) -> dict[str, pd.DataFrame]:
+    """The gain in each level of each cohort, shots in columns; cohorts by their heading."""
+    cold = evidence.cold
+    tables: dict[str, dict[str, dict[str, str]]] = {}
     for row in evidence.cohorts.to_dict("records"):
-        words = f"{wording.DOMAIN_WORDS[row['cohort']]} interactions: {row['level']}"
-        cells = rows.setdefault((row["cohort"], row["level"]), {"Users with": words})
-        cells["Users"] = wording.count(row["users"])
+        heading = cohort_words(row["cohort"], cold)
+        level = level_words(row["cohort"], row["level"], cold)
+        cells = tables.setdefault(heading, {}).setdefault(level, {"Level": level})
+        # Fewer have so many target interactions that all shots can be given.
+        cells.setdefault(wording.COLD_WORDS[cold], wording.count(row["users"]))
         cells[str(row["shots"])] = (
             f"{wording.signed(row['gain'])} ({wording.interval(row['low'], row['high'])})"
         )
-    return pd.DataFrame(list(rows.values())).fillna("–")
+    return {
+        heading: pd.DataFrame(list(levels.values())).fillna("–")
+        for heading, levels in tables.items()
+    }
 
 
 def gain_table(evidence: Evidence) -> pd.DataFrame:
     """The gain at every number of shots, one row each."""
+    cold = evidence.cold
     return pd.DataFrame(
         [
             {
                 "Target interactions": shot.shots,
-                "Users": shot.users,
+                wording.COLD_WORDS[cold]: shot.users,
                 "Verdict": wording.VERDICT_WORDS[shot.verdict],
                 "Gain": wording.signed(shot.gain.mean),
                 "95 % interval": wording.interval(shot.gain.low, shot.gain.high),
-                "p": wording.p_value(shot.gain.p).removeprefix("p ").removeprefix("= "),
+                "Placebo band": wording.interval(shot.placebo.low, shot.placebo.high),
+                "p": wording.p_alone(shot.gain.p),
                 "Helped": wording.share(shot.gain.helped),
                 "Harmed": wording.share(shot.gain.harmed),
-                "Placebo band": wording.interval(shot.placebo.low, shot.placebo.high),
-                "By": wording.method_word(shot.transfer),
-                "Against": wording.method_word(shot.best_baseline),
+                "By": wording.method_word(shot.transfer, cold),
+                "Against": wording.method_word(shot.best_baseline, cold),
             }
             for shot in evidence.shots
         ]
     )
 
 
-def tried_table(result: Result, kind: str) -> pd.DataFrame:
-    """Every candidate that validation users judged; empty when nothing was left open."""
-    comparison = result.run.comparison
-    if comparison is None or kind not in comparison.chosen:
-        return pd.DataFrame()
-    return pd.DataFrame([dict(row) for row in comparison.chosen[kind].tried])
-
-
-def transfer_only(tried: pd.DataFrame) -> pd.DataFrame:
-    """The candidates of the transfer method that settled rank and λ."""
-    moved = tried[tried["method"] != "target_only"] if "method" in tried else tried
-    return moved[moved["method"] == moved["method"].iloc[0]] if len(moved) else moved
-
-
-def shown_tried(tried: pd.DataFrame) -> pd.DataFrame:
-    """The candidates in words, scores in three decimals."""
-    names = {"method": "Method", "rank": "Rank", "lam": "λ", "strength": "τ by shots"}
-    shown = tried.copy()
-    if "method" in shown:
-        shown["method"] = shown["method"].map(wording.method_word)
-    if "strength" in shown:
-        shown["strength"] = [
-            ", ".join(wording.lam(tau) for tau in by_shots.values())
-            for by_shots in shown["strength"]
+def all_gains(shot: ShotEvidence, cold: str) -> pd.DataFrame:
+    """The gain of every transfer method and of auto over the best baseline, one row each."""
+    return pd.DataFrame(
+        [
+            {
+                "Method": wording.method_word(name, cold),
+                "Gain": wording.signed(gain.mean),
+                "95 % interval": wording.interval(gain.low, gain.high),
+                "p": wording.p_alone(gain.p),
+                "p (Holm)": wording.p_alone(shot.p_holm[name]) if name in shot.p_holm else "–",
+                "Helped": wording.share(gain.helped),
+                "Harmed": wording.share(gain.harmed),
+            }
+            for name, gain in shot.gains.items()
         ]
-    scores = [c for c in shown.columns if c not in names]
-    shown[scores] = shown[scores].round(3)
-    return shown.rename(columns={**names, **{c: wording.metric_word(c) for c in scores}})
+    )
 
 
-def score_column(tried: pd.DataFrame) -> str | None:
-    """The column of the validation score: the last one with numbers that vary."""
-    names = [c for c in tried.columns if c not in ("rank", "lam", "strength")]
-    numeric = [c for c in names if pd.api.types.is_numeric_dtype(tried[c])]
-    return next((str(c) for c in numeric if tried[c].min() < tried[c].max()), None)
+def further_table(shot: ShotEvidence, cold: str) -> pd.DataFrame:
+    """Further metrics of every method; columns are named as the core names them."""
+    rows = [
+        {"Method": wording.method_word(name, cold), **values} for name, values in shot.more.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def chosen_of(result: Result, kind: str) -> Chosen | None:
+    """What validation users settled for a kind of evidence."""
+    comparison = result.run.comparison
+    return None if comparison is None else comparison.chosen.get(kind)
+
+
+def served_table(result: Result, chosen: Chosen) -> pd.DataFrame:
+    """What auto serves at each number of shots, and the weight of transfer in it."""
+    cold = result.run.settings.cold
+    return pd.DataFrame(
+        [
+            {
+                "Target interactions": shots,
+                "Auto serves": served_words(chosen, shots, cold),
+                "w": f"{chosen.blend.get(shots, 0):g}",
+            }
+            for shots in chosen.baseline_at
+        ]
+    )
+
+
+def settled_table(result: Result, chosen: Chosen) -> pd.DataFrame:
+    """The parameters of every method and its τ at each number of shots."""
+    return pd.DataFrame(
+        [
+            {
+                "Method": wording.method_word(name, result.run.settings.cold),
+                "Parameters": parameter_words(parameters),
+                "τ by shots": _taus(chosen.strengths.get(name, {})),
+            }
+            for name, parameters in chosen.parameters.items()
+        ]
+    )
+
+
+def _taus(strength: Mapping[Any, float]) -> str:
+    """At zero shots a prior is all there is, whatever its τ."""
+    return ", ".join(wording.lam(tau) for shots, tau in strength.items() if str(shots) != "0")
+
+
+def tried_table(result: Result, chosen: Chosen, metric: str) -> pd.DataFrame:
+    """Every candidate that validation users judged, in words, in the order tried."""
+    score = wording.metric_word(metric)
+    return pd.DataFrame(
+        [
+            {
+                "Method": wording.method_word(row["method"], result.run.settings.cold),
+                "Parameters": parameter_words(row),
+                "τ by shots": _taus(row["strength"]),
+                score: round(row[metric], 3),
+            }
+            for row in chosen.tried
+        ]
+    )
+
+
+def left_out(result: Result, chosen: Chosen) -> list[tuple[str, str]]:
+    """Reasons why methods were not tried, each with these methods in words."""
+    methods: dict[str, list[str]] = {}
+    for name, reason in chosen.left_out.items():
+        word = wording.method_word(name, result.run.settings.cold)
+        methods.setdefault(reason, []).append(word)
+    return [(", ".join(names), reason) for reason, names in methods.items()]
+
+
+def searched(chosen: Chosen) -> tuple[str, pd.DataFrame]:
+    """The candidates of the chosen method, or where it has no rank and λ of target only."""
+    for method in (chosen.method, "target_only"):
+        rows = [row for row in chosen.tried if row["method"] == method and "rank" in row]
+        if rows:
+            return method, pd.DataFrame([dict(row) for row in rows])
+    return "", pd.DataFrame()
 
 
 # --- space -----------------------------------------------------------------------------------
+
+
+def new_items(result: Result | None) -> bool:
+    """Whether items stand in the place of users, and lists name users for them."""
+    return result is not None and result.run.settings.cold == "items"
+
+
+def target_only(result: Result | None) -> bool:
+    """Whether test users are of the target alone, as nobody is in both catalogues."""
+    return result is not None and not result.run.pair.linked
 
 
 def titles(result: Result, domain: str) -> "pd.Series[str] | None":
     """Title by item id, ids without a title left out; ``None`` without an items file."""
     run = result.run
     items = run.source_items if domain == "source" else run.target_items
-    if items is None:
+    # Where items are new, lists and histories are of users, who have no titles.
+    if items is None or new_items(result):
         return None
 
     def make() -> "pd.Series[str]":
@@ -440,6 +538,12 @@ def names(result: Result, domain: str, ids: "pd.Series[str] | Sequence[str]") ->
     if known is None:
         return [str(x) for x in column]
     return [str(x) for x in column.map(known).fillna(column)]
+
+
+def has_space(result: Result) -> bool:
+    """Whether the items of both catalogues lie in one space."""
+    fit = result.run.fit
+    return not new_items(result) and remember(result, "space", lambda: fit.factor_map is not None)
 
 
 def alignment(result: Result) -> Alignment:
@@ -591,7 +695,7 @@ def users(result: Result) -> list[str]:
 
 
 def cold_users(result: Result) -> list[str]:
-    """Users of the source without any target interaction."""
+    """Users of the source without any target interaction; items, where these are new."""
 
     def make() -> list[str]:
         run = result.run
@@ -617,7 +721,35 @@ def history(result: Result, domain: str, user: str) -> pd.DataFrame:
     run = result.run
     side = run.pair.source if domain == "source" else run.pair.target
     items = run.source_items if domain == "source" else run.target_items
+    items = None if new_items(result) else items
     return remember(result, ("history", domain, user), lambda: core_history(side, user, items))
+
+
+def subject(result: Result, user: str) -> str:
+    """A user by id; an item, where items are new, by its title and id."""
+    run = result.run
+
+    def make() -> dict[str, str]:
+        found: dict[str, str] = {}
+        for items in (run.source_items, run.target_items):
+            if items is not None:
+                told = items[TITLE][items[TITLE] != ""]
+                found |= {str(item): f"{title} ({item})" for item, title in told.items()}
+        return found
+
+    return remember(result, "subjects", make).get(user, user) if new_items(result) else user
+
+
+def own_text(result: Result, item: str) -> dict[str, str] | None:
+    """Title, genres and description of a new item, where it is known by its text alone."""
+    run = result.run
+    if not run.fit.ground.by_words or run.target_items is None:
+        return None
+    known = item in run.target_items.index
+    return {
+        column: str(run.target_items.loc[item, column]).replace("|", ", ") if known else ""
+        for column in (TITLE, GENRES, DESCRIPTION)
+    }
 
 
 def shown_history(result: Result, domain: str, frame: pd.DataFrame) -> pd.DataFrame:
@@ -656,7 +788,7 @@ def user_lists(result: Result, user: str, top: int, methods: Sequence[str]) -> U
                 top=top,
                 method=method,
                 chosen=run.chosen,
-                items=run.target_items,
+                items=None if new_items(result) else run.target_items,
             ).assign(name=lambda f: names(result, "target", f[ITEM]))
             for method in methods
         }
@@ -671,29 +803,29 @@ def user_lists(result: Result, user: str, top: int, methods: Sequence[str]) -> U
     return remember(result, ("lists", user, top, tuple(methods)), make)
 
 
-def shown_list(frame: pd.DataFrame, *, places: bool) -> pd.DataFrame:
+def shown_list(frame: pd.DataFrame, what: str, *, places: bool) -> pd.DataFrame:
     """A list as a table of Markdown cells, with places against target only where asked."""
     shown = pd.DataFrame(
         {
             "\\#": frame[RANK].astype(str),
-            "Item": [wording.escape_md(name, 90) for name in frame["name"]],
+            what.capitalize(): [wording.escape_md(name, 90) for name in frame["name"]],
         }
     )
     return shown.assign(Places=frame["change"].map(wording.places)) if places else shown
 
 
-def why(result: Result, user: str, item: str, most: int = 8) -> pd.DataFrame | None:
-    """What adds most to an item's score in the transfer list; ``None`` where it is no sum.
+def why(result: Result, user: str, item: str, most: int = 8) -> pd.DataFrame | str:
+    """What adds most to an item's score in the transfer list, or why that cannot be told.
 
     Columns Because of, From, Adds: the largest parts, then all others and the general part, so that
     the column sums to the score in the last row.
     """
 
-    def make() -> pd.DataFrame | None:
+    def make() -> pd.DataFrame | str:
         try:
             (reason,) = explain(result.run.fit, user, [item])
-        except BadSettingError:
-            return None
+        except BadSettingError as error:
+            return str(error)
         largest = reason.parts.head(most)
         columns = (largest[column].tolist() for column in ("domain", ITEM, "contribution"))
         rows = [
@@ -705,10 +837,12 @@ def why(result: Result, user: str, item: str, most: int = 8) -> pd.DataFrame | N
             rows.append((wording.plural(len(rest), "other interaction"), "both", rest.sum()))
         rows.append(("What suits anybody", "", reason.general))
         rows.append(("Score", "", reason.score))
+        by_words = result.run.fit.ground.by_words
+        words = {**wording.DOMAIN_WORDS, **({"source": "Text"} if by_words else {})}
         return pd.DataFrame(
             {
                 "Because of": [wording.escape_md(name, 90) for name, _, _ in rows],
-                "From": [wording.DOMAIN_WORDS.get(domain, "") for _, domain, _ in rows],
+                "From": [words.get(domain, "") for _, domain, _ in rows],
                 "Adds": [f"{value:+.3f}".replace("-", "−") for _, _, value in rows],
             }
         )
@@ -730,12 +864,15 @@ def decode_ids(content: bytes) -> str:
 
 
 def lists(result: Result, chosen: Sequence[str] | None, top: int, method: str) -> pd.DataFrame:
-    """Recommendation lists of the chosen users, or of all."""
+    """Recommendation lists of the chosen users (items, where these are new), or of all."""
     run = result.run
     everyone = users(result) if chosen is None else list(chosen)
-    return recommend_for(
-        run.fit, everyone, top=top, method=method, chosen=run.chosen, items=run.target_items
-    )
+    items = None if new_items(result) else run.target_items
+    found = recommend_for(run.fit, everyone, top=top, method=method, chosen=run.chosen, items=items)
+    found = named_for(found, run.settings.cold)
+    if new_items(result) and run.target_items is not None:
+        found[TITLE] = run.target_items[TITLE].reindex(found[ITEM]).fillna("").to_numpy()
+    return found
 
 
 def configuration(result: Result) -> bytes:
@@ -746,7 +883,7 @@ def configuration(result: Result) -> bytes:
     content: dict[str, Any] = {
         "run": result.id,
         "files": dict(zip(SIDES, result.names, strict=True)),
-        "data": {side: dict(facts) for side, facts in run.data.items()},
+        "data": _facts(result),
         "settings": run.settings.to_json(),
         "chosen": chosen,
         "seconds": round(run.seconds, 3),
@@ -760,7 +897,7 @@ def bundle(result: Result) -> dict[str, bytes]:
     def make() -> dict[str, bytes]:
         run = result.run
         assert run.comparison is not None
-        return bundle_files(run.comparison, run.settings, run.data, run.seconds)
+        return bundle_files(run.comparison, run.settings, _facts(result), run.seconds)
 
     return remember(result, "bundle", make)
 
@@ -783,16 +920,13 @@ def table_csv(frame: pd.DataFrame) -> bytes:
 
 def commands(result: Result) -> tuple[str, str]:
     """The commands that repeat the evidence and the lists, run beside the files."""
-    run = result.run
-    return compare_command(run.settings, run.data), _recommend_command(result)
+    settings, facts = result.run.settings, _facts(result)
+    return compare_command(settings, facts), recommend_command(settings, facts)
 
 
-def _recommend_command(result: Result) -> str:
-    settings = result.run.settings
-    files = [f"./{name}" if name.startswith("-") else name for name in result.names]
-    words = ["transrec", "recommend", *files, "--out", "recommendations.csv"]
-    words += ["--top", str(settings.top), "--feedback", settings.feedback]
-    words += ["--method", settings.method, "--model", settings.model]
-    words += ["--rank", "auto" if settings.rank is None else str(settings.rank)]
-    words += ["--lam", "auto" if settings.lam is None else repr(settings.lam)]
-    return shlex.join([*words, "--seed", str(settings.seed)])
+def _facts(result: Result) -> dict[str, dict[str, Any]]:
+    """What is known of both sides' data, with the names of their files."""
+    return {
+        side: {**result.run.data[side], "file": name, "items_files": [items] if items else []}
+        for side, name, items in zip(SIDES, result.names, result.items_names, strict=True)
+    }

@@ -113,17 +113,22 @@ class Request:
     target_items: "Items | None"
     names: tuple[str, str]
     inputs: str
+    items_names: tuple[str, str] = ("", "")
 
 
 @dataclass(eq=False)
 class Result:
-    """A finished run in its workspace; ``derived`` is filled by the compute module only."""
+    """A finished run in its workspace; ``derived`` is filled by the compute module only.
+
+    ``names`` and ``items_names`` are the files of source and target, empty where there is none.
+    """
 
     id: str
     run: "Run"
     at: datetime
     inputs: str
     names: tuple[str, str]
+    items_names: tuple[str, str] = ("", "")
     derived: "OrderedDict[Any, Any]" = field(default_factory=OrderedDict)
 
 
@@ -471,8 +476,11 @@ class Workspace:
 
     def items_of(self, side: str) -> "Items | None":
         """Titles and genres of a side, from the file that was added last."""
-        found = [entry.items for entry in self.items if side in entry.sides]
-        return found[-1] if found else None
+        entry = self._entry_of(side)
+        return None if entry is None else entry.items
+
+    def _entry_of(self, side: str) -> LoadedItems | None:
+        return next((entry for entry in reversed(self.items) if side in entry.sides), None)
 
     def start(self, settings: Settings, run: Callable[..., Any] | None = None) -> Job:
         """Start a fit on the loaded data.
@@ -486,6 +494,8 @@ class Workspace:
             assert self.target.ratings is not None
             assert self.job is None or not self.job.active
             self.settings = settings
+            entries = (self._entry_of("source"), self._entry_of("target"))
+            source_name, target_name = (entry.name if entry else "" for entry in entries)
             request = Request(
                 self.source.ratings,
                 self.target.ratings,
@@ -494,17 +504,26 @@ class Workspace:
                 self.items_of("target"),
                 (self.source.name, self.target.name),
                 self.inputs,
+                (source_name, target_name),
             )
             self.job = Job(request, self._install, run)
             return self.job
 
     def _install(self, job: Job) -> None:
         assert job.result is not None
-        self.install(job.result, job.request.inputs, job.request.names, job.id)
+        request = job.request
+        self.install(job.result, request.inputs, request.names, job.id, request.items_names)
 
-    def install(self, run: "Run", inputs: str, names: tuple[str, str], id_: str) -> Result:
+    def install(
+        self,
+        run: "Run",
+        inputs: str,
+        names: tuple[str, str],
+        id_: str,
+        items_names: tuple[str, str] = ("", ""),
+    ) -> Result:
         """Show a finished run; the ones before it stay in reach."""
-        result = Result(id_, run, datetime.now(), inputs, names)
+        result = Result(id_, run, datetime.now(), inputs, names, items_names)
         with self.lock:
             self.results = (result, *self.results)[:KEPT_RESULTS]
             self.shown = result

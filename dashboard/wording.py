@@ -5,28 +5,40 @@ import re
 import unicodedata
 from datetime import datetime
 
+from transrec_core.reporting.sentences import METHOD_WORDS, method_words, metric_words, one
+from transrec_core.settings import PRIORS
+
 APP_NAME = "transrec"
 
-METHOD_WORDS = {
-    "popularity": "Popular items",
-    "item_mean": "Item mean",
-    "biases": "Damped biases",
-    "target_only": "Target only",
-    "factor_map": "Transfer (factor map)",
-    "row_map": "Transfer (row map)",
-    "auto": "Auto",
-}
 METHOD_HELP = {
     "popularity": "The same list for everyone: the items with most interactions in the target.",
     "item_mean": "The mean rating of each target item.",
     "biases": "Target mean plus damped user and item offsets, no factors.",
+    "similarity": "Users who took items with similar texts.",
     "target_only": "Factorization of the target alone, each user folded in from target ratings.",
+    "ease": "Regression of the target's items on each other, without the source.",
     "factor_map": "Source factors mapped to target factors, joined with target ratings.",
     "row_map": "The source history itself mapped to target factors, joined with target ratings.",
+    "ridge": "Regression of each target item on the items of both catalogues. Lists only.",
+    "joint": "One factorization of both catalogues together, one place a user. ALS only.",
+    "content": "What the user's items are about. Needs titles of both, not shared users.",
+    "neural_map": "A small network from source factors to target factors.",
+    "codebook": "Rating patterns of groups, for catalogues that share nobody. ALS only.",
+}
+ITEMS_METHOD_HELP = {
+    **METHOD_HELP,
+    "popularity": "The same list for every item: the users with most interactions in the target.",
+    "item_mean": "The mean rating of each target user.",
+    "target_only": "Factorization of the target alone, each item folded in from its ratings.",
+    "ease": "Regression of the target's users on each other, without the source.",
+    "row_map": "What is known of the item itself mapped to target factors, joined with ratings.",
+    "ridge": "Regression on single users of the target and on what is known of the item.",
+    "joint": "One factorization of source and target together, one place an item. ALS only.",
+    "content": "The words of the item's text mapped to target factors, joined with its ratings.",
 }
 MODEL_WORDS = {"als": "ALS", "nmf": "NMF"}
 FEEDBACK_WORDS = {"auto": "Auto", "ratings": "Ratings", "implicit": "Implicit"}
-METRIC_WORDS = {"rmse": "RMSE"}
+COLD_WORDS = {"users": "Users", "items": "Items"}
 DOMAIN_WORDS = {"source": "Source", "target": "Target"}
 ROLE_WORDS = {"user": "User", "item": "Item", "rating": "Rating", "time": "Time"}
 DUPLICATE_WORDS = {"last": "Keep the last", "mean": "Take the mean", "refuse": "Refuse the file"}
@@ -47,8 +59,23 @@ HELP_FEEDBACK = (
     "predicted. Auto: lists, and ratings beside them where the data has ratings."
 )
 HELP_METHOD = (
-    "Auto uses transfer only at those numbers of target interactions where validation users "
-    "gain from it, by the map that suits them better. Factor map and row map always use it."
+    "Auto tries every method that the data allows within the time budget, takes the one that "
+    "validation users gain most from, and uses it only where they gain. Any other method is "
+    "always used.\n\n" + "\n".join(f"- {METHOD_WORDS[m]}: {METHOD_HELP[m]}" for m in PRIORS)
+)
+HELP_COLD = (
+    "Users: lists name the items for each user, who is known from the source. Items: lists name "
+    "the users for each item, which is known by its text (the titles file of the target) or, "
+    "without one, by its ratings in the source where both catalogues share item ids."
+)
+HELP_MERGE_EDITIONS = (
+    "Items of one catalogue with the same title and genres, such as a paperback and a hardcover, "
+    "become one item. Needs titles."
+)
+HELP_BUDGET = (
+    "Roughly how many seconds Auto may spend on choosing methods and parameters, estimated from "
+    "the sizes of the data. With less, fewer methods and parameters are tried; the Compare page "
+    "names those left out."
 )
 HELP_MODEL = "ALS: signed factors. NMF: non-negative factors, easier to read, often less exact."
 HELP_RANK = "Number of latent factors. Empty: validation users decide."
@@ -92,14 +119,20 @@ def safe_filename(text: str) -> str:
     return slug[:80] or "transrec"
 
 
-def method_word(name: str) -> str:
+def method_word(name: str, cold: str = "users") -> str:
     """The display name of a method."""
-    return METHOD_WORDS.get(name, name.replace("_", " ").capitalize())
+    words = method_words(name, cold)
+    return words if words != name else name.replace("_", " ").capitalize()
+
+
+def method_help(name: str, cold: str = "users") -> str:
+    """What a method does, in one line."""
+    return (ITEMS_METHOD_HELP if cold == "items" else METHOD_HELP).get(name, "")
 
 
 def metric_word(metric: str) -> str:
     """The display name of a metric."""
-    return METRIC_WORDS.get(metric, metric.upper())
+    return metric_words(metric)
 
 
 def count(n: int) -> str:
@@ -150,9 +183,9 @@ def shots(k: int) -> str:
     return "no target interactions" if k == 0 else plural(k, "target interaction")
 
 
-def who(k: int) -> str:
-    """Users with so many target interactions."""
-    return "users new to the target" if k == 0 else f"users with {shots(k)}"
+def who(k: int, cold: str = "users") -> str:
+    """Users with so many target interactions, or items where these are new."""
+    return f"{one(cold)}s new to the target" if k == 0 else f"{one(cold)}s with {shots(k)}"
 
 
 def places(change: float) -> str:
@@ -162,6 +195,11 @@ def places(change: float) -> str:
     if change == 0:
         return "="
     return f":green[↑ {int(change)}]" if change > 0 else f":red[↓ {abs(int(change))}]"
+
+
+def p_alone(p: float) -> str:
+    """A p value in a column that is headed p."""
+    return p_value(p).removeprefix("p ").removeprefix("= ")
 
 
 def seconds(s: float) -> str:

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 
 from transrec_core.data.interactions import Interactions
+from transrec_core.data.items import Items
 from transrec_core.data.linking import DomainPair, link
 from transrec_core.data.ratings import Ratings
 from transrec_core.data.report import ImportReport
+from transrec_core.transfer.knowledge import Texts
 
 
 def checkerboard(
@@ -47,6 +49,23 @@ def checkerboard(
             user_id=[u if int(u[1:]) < overlap else f"t{u}" for u in target["user_id"]]
         )
     return link(Interactions.from_frame(source), Interactions.from_frame(target))
+
+
+def texts_of(pair: DomainPair) -> Texts:
+    """Even items are comedies and odd ones thrillers, in both catalogues."""
+    frames = []
+    for domain in (pair.source, pair.target):
+        odd = domain.items.str[1:].astype(int) % 2
+        genres = np.where(odd == 0, "Comedy|Light", "Thriller|Dark")
+        frames.append(
+            pd.DataFrame({"title": "", "genres": genres, "description": ""}, index=domain.items)
+        )
+    return Texts(*frames)
+
+
+def items_of(frame: pd.DataFrame) -> Items:
+    """Texts as the importer would hand them over."""
+    return Items(frame, ImportReport("items.csv", True, len(frame)))
 
 
 def ratings_of(domain: Interactions, name: str) -> Ratings:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
     from numpy.typing import NDArray
 
+POPULARITY = "popularity"
+
 
 @dataclass(frozen=True)
 class Baselines:
@@ -28,11 +30,14 @@ class Baselines:
         Mean rating of each item, damped towards the mean of all ratings.
     biases
         The damped bias model.
+    users
+        How many users have any interaction.
     """
 
     popularity: "NDArray[np.float64]"
     item_mean: "NDArray[np.float64]"
     biases: Biases
+    users: int
 
     @classmethod
     def fit(cls, matrix: "sp.csr_array") -> "Baselines":
@@ -43,7 +48,10 @@ class Baselines:
         mean = float(values.mean()) if len(values) else 0.0
         total = np.bincount(matrix.indices, values, n_items)
         return cls(
-            popularity, (total + DAMPING * mean) / (popularity + DAMPING), fit_biases(matrix)
+            popularity,
+            (total + DAMPING * mean) / (popularity + DAMPING),
+            fit_biases(matrix),
+            int((np.diff(matrix.indptr) > 0).sum()),
         )
 
     def scores(self, name: str, support: "sp.csr_array") -> "NDArray[np.float64]":
@@ -59,7 +67,7 @@ class Baselines:
             The users' known target data, users × items; only ``biases`` reads it.
         """
         shape = (support.shape[0], len(self.popularity))
-        if name == "popularity":
+        if name == POPULARITY:
             return np.broadcast_to(self.popularity, shape)
         if name == "item_mean":
             return np.broadcast_to(self.item_mean, shape)

@@ -17,6 +17,7 @@ from transrec_core.errors import (
     TransrecError,
     UnreadableFileError,
 )
+from transrec_core.settings import DEFAULT_SHOTS, PRIORS, Settings
 
 # Everything that loads NumPy or pandas is imported where it is used: help has to be quick.
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from transrec_core.data.items import Items
     from transrec_core.data.report import ImportReport
     from transrec_core.progress import OnProgress, Progress
-    from transrec_core.settings import Settings
 
 Number = TypeVar("Number", int, float)
 
@@ -114,17 +114,11 @@ def _parser() -> argparse.ArgumentParser:
         help="table to write: .csv, .parquet or .json",
     )
     recommend.add_argument(
-        "--items",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="item titles; may be given several times",
-    )
-    recommend.add_argument(
         "--users",
         metavar="FILE",
         help="text file with one user id a line (default: all users of the source)",
     )
+    _add_items(recommend)
     recommend.add_argument("--top", type=int, default=10, help="length of a list (default: 10)")
     _add_settings(recommend)
     recommend.set_defaults(command=_recommend)
@@ -138,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for evidence.json, per_user.csv and report.html",
     )
+    _add_items(compare)
     _add_judging(compare)
     _add_settings(compare)
     compare.set_defaults(command=_compare)
@@ -184,6 +179,17 @@ def _add_domains(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_items(parser: argparse.ArgumentParser) -> None:
+    for flag, whose in (("--items", "the target's"), ("--source-items", "the source's")):
+        parser.add_argument(
+            flag,
+            action="append",
+            default=[],
+            metavar="FILE",
+            help=f"titles, genres, descriptions of {whose} items; may be given several times",
+        )
+
+
 def _add_judging(
     parser: argparse.ArgumentParser,
     shots: str = "N,N,…",
@@ -208,7 +214,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--method",
         default="auto",
         metavar="NAME",
-        help="auto, factor_map or row_map (default: auto)",
+        help=f"auto, or one of {', '.join(PRIORS)} (default: auto)",
     )
     parser.add_argument("--model", default="als", metavar="NAME", help="als or nmf (default: als)")
     parser.add_argument(
@@ -222,6 +228,24 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         type=_auto(float),
         metavar="X",
         help="regularisation weight λ, or auto (default: auto)",
+    )
+    parser.add_argument(
+        "--cold",
+        default="users",
+        metavar="SIDE",
+        help="who is new to the target: users, or items, which get lists of users (default: users)",
+    )
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=Settings.budget,
+        metavar="SECONDS",
+        help=f"what auto may spend on choosing, as estimated (default: {Settings.budget:g})",
+    )
+    parser.add_argument(
+        "--merge-editions",
+        action="store_true",
+        help="make one item of those of a catalogue that have the same title",
     )
     parser.add_argument(
         "--leave-out-crosslisted",
@@ -254,8 +278,7 @@ def _list_of(number: type[Number], words: str) -> Callable[[str], tuple[Number, 
     return parse
 
 
-def _settings(options: argparse.Namespace) -> "Settings":
-    from transrec_core.settings import DEFAULT_SHOTS, Settings
+def _settings(options: argparse.Namespace) -> Settings:
 
     return Settings(
         feedback=options.feedback,
@@ -265,6 +288,9 @@ def _settings(options: argparse.Namespace) -> "Settings":
         lam=options.lam,
         shots=getattr(options, "shots", None) or DEFAULT_SHOTS,
         top=options.top,
+        cold=options.cold,
+        budget=options.budget,
+        merge_editions=options.merge_editions,
         leave_out_crosslisted=options.leave_out_crosslisted,
         seed=options.seed,
     )
@@ -370,10 +396,17 @@ def _recommend(options: argparse.Namespace) -> int:
 
         users = None if options.users is None else _read_users(options.users)
         items = _read_all_items(options.items)
+        source_items = _read_all_items(options.source_items)
         source = read_ratings(options.source, name=options.source)
         target = read_ratings(options.target, name=options.target)
         frame = recommend(
-            source, target, settings, users=users, items=items, on_progress=on_progress
+            source,
+            target,
+            settings,
+            users=users,
+            items=items,
+            source_items=source_items,
+            on_progress=on_progress,
         )
     write_table(frame, options.out)
     return 0
@@ -392,9 +425,17 @@ def _compare(options: argparse.Namespace) -> int:
 
         source = read_ratings(options.source, name=options.source)
         target = read_ratings(options.target, name=options.target)
-        comparison = compare(source, target, settings, on_progress=on_progress)
+        texts = {
+            "source_items": _read_all_items(options.source_items),
+            "target_items": _read_all_items(options.items),
+        }
+        comparison = compare(source, target, settings, **texts, on_progress=on_progress)
     seconds = time.perf_counter() - started
-    write_bundle(options.out, comparison, settings, describe(source, target), seconds)
+    data = describe(source, target)
+    for side, files in (("source", options.source_items), ("target", options.items)):
+        if files:
+            data[side]["items_files"] = files
+    write_bundle(options.out, comparison, settings, data, seconds)
     return 0
 
 

@@ -17,12 +17,11 @@ from transrec_core.errors import BadSettingError
 from transrec_core.recommending import WITHOUT_TRANSFER, listed_methods
 from transrec_core.transfer.fitting import TransferFit
 from transrec_core.transfer.fold_in import at_shots, mean_prior, prior_precision
+from transrec_core.transfer.knowledge import Parts, cells_of, fold_in_system
+from transrec_core.transfer.ridge import ItemRidge
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from transrec_core.data.interactions import Interactions
-    from transrec_core.factors.model import Factors
 
 DOMAIN, CONTRIBUTION = "domain", "contribution"
 TARGET_ONLY = WITHOUT_TRANSFER[0]
@@ -74,14 +73,11 @@ def explain(
     BadSettingError
         An unknown method, user or item, or a fit whose scores are no such sums.
     """
-    if fit.feedback != "implicit" or fit.target.nonnegative:
-        raise BadSettingError(
-            "Scores of this fit are no sums of single interactions.",
-            "Fit with implicit feedback and als.",
-        )
+    if fit.feedback != "implicit" or fit.alone.nonnegative:
+        raise _no_sums(fit.method)
     pair = fit.pair
     source_row, target_row = (int(d.rows_of([user])[0]) for d in (pair.source, pair.target))
-    transfer = method in ("auto", fit.method) and source_row >= 0 and fit.prior is not None
+    transfer = method in ("auto", fit.method) and source_row >= 0 and fit.knowledge is not None
     if method not in ("auto", *listed_methods(fit)[:2]):
         raise BadSettingError(
             f"method is {method!r}.", f"It must be auto, {fit.method} or {TARGET_ONLY}."
@@ -92,78 +88,90 @@ def explain(
     if (columns < 0).any():
         unknown = list(items)[int(np.flatnonzero(columns < 0)[0])]
         raise BadSettingError(f"{unknown!r} is no target item.", "Name items of the target.")
-
-    seen, wanted, weights = _cells(pair.target, target_row, fit.target)
-    V = fit.target.item_factors.astype(np.float64)
-    strength = fit.strength if transfer else fit.mean_strength
-    tau = float(at_shots(strength, np.array([len(seen)]))[0])
-    # A plain fold-in is one from zero factors with the model's own precision.
-    pull = prior_precision(fit.target, tau if tau > 0 else 1.0)
-    rows = V[seen]
-    system = _system(fit.target, rows, weights, pull)
-    answers = np.linalg.solve(system, V[columns].T)  # k × items
-    by_target = (rows @ answers) * (weights * wanted)[:, None]
-    prior = answers.T @ pull if tau > 0 else np.zeros((len(columns), len(pull)))
-    if transfer:
-        taken, shares, rest = _source_parts(fit, source_row)
+    if transfer and isinstance(fit.knowledge, ItemRidge):
+        sums = _ridge_sums(fit, fit.knowledge, source_row, target_row, columns)
     else:
-        taken, shares = np.zeros(0, np.int64), np.zeros((0, len(pull)))
-        rest = mean_prior(fit.target, np.diff(fit.trained_on.indptr), 1).factors[0]
-    by_source = shares @ prior.T
-    general = prior @ rest
-    names = [*pair.source.items[taken], *pair.target.items[seen]]
-    domains = ["source"] * len(taken) + ["target"] * len(seen)
+        sums = _folded_sums(fit, source_row if transfer else None, target_row, columns)
+    names = [*pair.source.items[sums.taken], *pair.target.items[sums.seen]]
+    domains = ["source"] * len(sums.taken) + ["target"] * len(sums.seen)
     found = []
     for number, item in enumerate(items):
-        values = np.concatenate([by_source[:, number], by_target[:, number]])
+        values = np.concatenate([sums.by_source[:, number], sums.by_target[:, number]])
         parts = pd.DataFrame({DOMAIN: domains, ITEM: names, CONTRIBUTION: values})
         parts = parts.sort_values(CONTRIBUTION, ascending=False, kind="stable", ignore_index=True)
-        total = float(general[number] + values.sum())
-        found.append(Explanation(str(item), total, float(general[number]), parts))
+        general = float(sums.general[number])
+        found.append(Explanation(str(item), general + float(values.sum()), general, parts))
     return found
 
 
-def _cells(
-    domain: "Interactions", row: int, model: "Factors"
-) -> "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]":
-    """Columns of a user's interactions, what they should be and their weights."""
-    matrix = domain.matrix
-    cells = slice(matrix.indptr[row], matrix.indptr[row + 1]) if row >= 0 else slice(0, 0)
-    wanted, weights = model.spec.cells(matrix.data[cells].astype(np.float64))
-    weights = np.ones(len(wanted)) if weights is None else weights
-    return matrix.indices[cells].astype(np.int64), np.asarray(wanted), np.asarray(weights)
+@dataclass(frozen=True)
+class _Sums:
+    """Scores of some items as sums: interactions × items, and what hangs on none of them."""
+
+    taken: "NDArray[np.int64]"
+    by_source: "NDArray[np.float64]"
+    seen: "NDArray[np.int64]"
+    by_target: "NDArray[np.float64]"
+    general: "NDArray[np.float64]"
 
 
-def _system(
-    model: "Factors",
-    rows: "NDArray[np.float64]",
-    weights: "NDArray[np.float64]",
-    pull: "NDArray[np.float64]",
-) -> "NDArray[np.float64]":
-    """The matrix that ``fold_in`` solves for a user with these item factors and weights."""
-    spec, items = model.spec, len(model.item_factors)
-    own = 2 * spec.lam * float(np.diff(spec.weights(np.array([0, len(rows)]), items))[0])
-    return np.asarray((rows * weights[:, None]).T @ rows + pull + own * np.eye(len(pull)))
-
-
-def _source_parts(
-    fit: TransferFit, row: int
-) -> "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]":
-    """The user's prior as a sum: source columns, what each adds to it, and the rest of it."""
-    assert fit.prior is not None
-    mapped = fit.prior.weights[:, : fit.prior.rank] / fit.prior.scale[:, None]
-    if fit.rows is not None:
-        cells = slice(fit.rows.cells.indptr[row], fit.rows.cells.indptr[row + 1])
-        taken = fit.rows.cells.indices[cells].astype(np.int64)
-        turned = mapped if fit.rows.directions is None else fit.rows.directions @ mapped
-        shares = fit.rows.cells.data[cells][:, None] * turned[taken]
+def _folded_sums(
+    fit: TransferFit, source_row: int | None, target_row: int, columns: "NDArray[np.int64]"
+) -> _Sums:
+    """Scores of a user who was placed by a prior and their own target data."""
+    model = fit.plain if source_row is None else fit.target
+    if model.nonnegative:
+        raise _no_sums(fit.method)
+    seen, wanted, weights = cells_of(model, fit.pair.target.matrix, target_row)
+    V = model.item_factors.astype(np.float64)
+    strength = fit.mean_strength if source_row is None else fit.strength
+    tau = float(at_shots(strength, np.array([len(seen)]))[0])
+    # A plain fold-in is one from zero factors with the model's own precision.
+    pull = prior_precision(model, tau if tau > 0 else 1.0)
+    rows = V[seen]
+    answers = np.linalg.solve(fold_in_system(model, rows, weights, pull), V[columns].T)
+    by_target = (rows @ answers) * (weights * wanted)[:, None]
+    prior = answers.T @ pull if tau > 0 else np.zeros((len(columns), len(pull)))
+    if source_row is None:
+        rest = mean_prior(model, fit.trained_counts, 1).factors[0]
+        parts: Parts | None = Parts(np.zeros(0, np.int64), np.zeros((0, len(pull))), rest)
     else:
-        # Source factors are a plain fold-in of the source row, up to the last half-sweep.
-        source = fit.source
-        taken, wanted, weights = _cells(fit.pair.source, row, source)
-        V = source.item_factors[taken].astype(np.float64)
-        system = _system(source, V, weights, prior_precision(source, 1.0))
-        places = np.linalg.solve(system, (V * (weights * wanted)[:, None]).T).T
-        shares = places @ mapped[: source.rank]
-    whole = fit.prior_of(np.array([row])).factors[0]
-    return taken, shares, whole - shares.sum(axis=0)
+        assert fit.knowledge is not None
+        parts = fit.knowledge.parts(source_row)
+    if parts is None:
+        raise _no_sums(fit.method)
+    return _Sums(parts.taken, parts.shares @ prior.T, seen, by_target, prior @ parts.rest)
+
+
+def _ridge_sums(
+    fit: TransferFit,
+    ridge: ItemRidge,
+    source_row: int,
+    target_row: int,
+    columns: "NDArray[np.int64]",
+) -> _Sums:
+    """Scores of a user by regression on single items."""
+    assert ridge.rows is not None, "a method of transfer reads the source"
+    cells, directions = ridge.rows.cells, ridge.rows.directions
+    own = slice(cells.indptr[source_row], cells.indptr[source_row + 1])
+    taken = cells.indices[own].astype(np.int64)
+    weights = ridge.from_source[:, columns]
+    turned = weights[taken] if directions is None else directions[taken] @ weights
+    matrix = fit.pair.target.matrix
+    known = slice(matrix.indptr[target_row], matrix.indptr[target_row + 1])
+    seen = matrix.indices[known if target_row >= 0 else slice(0, 0)].astype(np.int64)
+    tau = float(at_shots(fit.strength, np.array([len(seen)]))[0])
+    return _Sums(
+        taken,
+        tau * cells.data[own][:, None] * turned,
+        seen,
+        ridge.from_target[np.ix_(seen, columns)].astype(np.float64),
+        tau * (ridge.mean[columns] - ridge.centre @ weights),
+    )
+
+
+def _no_sums(method: str) -> BadSettingError:
+    return BadSettingError(
+        f"Scores of this fit ({method}) are no sums of single interactions.",
+        "Fit with implicit feedback, als and a linear method.",
+    )

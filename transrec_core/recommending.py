@@ -24,8 +24,8 @@ from transrec_core.data.interactions import Interactions
 from transrec_core.data.linking import DomainPair
 from transrec_core.errors import BadSettingError
 from transrec_core.evidence.results import Chosen
-from transrec_core.ranking import chunks, hide, top_items
-from transrec_core.transfer.fitting import TransferFit
+from transrec_core.ranking import chunks, top_items
+from transrec_core.transfer.fitting import EASE, SERVED_BASELINES, TransferFit
 from transrec_core.transfer.fold_in import at_shots
 
 if TYPE_CHECKING:
@@ -40,8 +40,11 @@ def listed_methods(fit: TransferFit) -> tuple[str, ...]:
 
 
 def listed_users(pair: DomainPair) -> pd.Index:
-    """Who gets a list unless others are named: every user of the source, overlap or cold."""
-    return pair.source.users
+    """Who gets a list unless others are named: every user of the source, overlap or cold.
+
+    Where nobody is linked it is every user of the target.
+    """
+    return pair.source.users if pair.linked else pair.target.users
 
 
 def recommend_for(
@@ -91,6 +94,8 @@ def recommend_for(
     ids = pd.Index([str(user) for user in users], dtype=object)
     source_rows, target_rows = pair.source.rows_of(ids), pair.target.rows_of(ids)
     baselines = Baselines.fit(pair.target.matrix)
+    # Where auto uses transfer at all, it may mix it with what the target says.
+    settled = chosen if method == "auto" else None
     frames = []
     for chunk in chunks(len(ids), len(pair.target.items)):
         seen = _rows(pair.target.matrix, target_rows[chunk])
@@ -98,8 +103,9 @@ def recommend_for(
         scores = np.empty(seen.shape, np.float32)
         for name in np.unique(served):
             who = np.flatnonzero(served == name)
-            scores[who] = _scores(fit, baselines, str(name), seen[who], source_rows[chunk][who])
-        best = top_items(hide(scores, seen), top)
+            rows = source_rows[chunk][who]
+            scores[who] = _scores(fit, baselines, str(name), seen[who], rows, settled)
+        best = top_items(scores, top, seen)
         row, place = np.nonzero(best >= 0)
         column = best[row, place]
         frames.append(
@@ -118,6 +124,21 @@ def recommend_for(
     if items is not None:
         result[TITLE] = items[TITLE].reindex(result[ITEM]).fillna("").to_numpy()
     return result
+
+
+def named_for(lists: pd.DataFrame, cold: str) -> pd.DataFrame:
+    """Lists as they are told: where items are the cold side, each row names a user for an item.
+
+    Parameters
+    ----------
+    lists
+        From ``recommend_for``, whose users are the items there and whose items are the users.
+    cold
+        As in ``Settings``.
+    """
+    if cold == "users":
+        return lists
+    return lists.rename(columns={USER: ITEM, ITEM: USER})
 
 
 def history(
@@ -158,7 +179,8 @@ def _method_of(
     counts: "NDArray[np.integer]",
 ) -> "NDArray[np.object_]":
     """Which method serves each user: the wished one where it can."""
-    mapped = (source_rows >= 0) & (fit.prior is not None)
+    known_there = (source_rows >= 0) | (not fit.pair.linked)
+    mapped = known_there & (fit.knowledge is not None)
     known = counts > 0
     fallback = np.where(known, "target_only", "popularity").astype(object)
     if method == "popularity":
@@ -168,8 +190,9 @@ def _method_of(
     if method == fit.method or chosen is None or not chosen.transfer_at:
         return np.where(mapped, fit.method, fallback).astype(object)
     helps = at_shots(chosen.transfer_at, counts)
-    settled = at_shots(chosen.baseline_at, counts).astype(object)
-    listed = np.isin(settled, WITHOUT_TRANSFER) & ((settled != "target_only") | known)
+    settled = at_shots(chosen.fallback_at or chosen.baseline_at, counts).astype(object)
+    servable = [name for name in SERVED_BASELINES if name != EASE or fit.ease is not None]
+    listed = np.isin(settled, servable) & ((settled == "popularity") | known)
     settled = np.where(listed, settled, fallback)
     return np.where(mapped & helps, fit.method, settled).astype(object)
 
@@ -180,11 +203,22 @@ def _scores(
     method: str,
     seen: sp.csr_array,
     source_rows: "NDArray[np.int64]",
+    chosen: Chosen | None,
 ) -> "NDArray[np.floating]":
     if method == "popularity":
         return baselines.scores("popularity", seen)
-    placed = fit.place(seen, source_rows if method == fit.method else None)
-    return fit.target.scores(placed.factors, placed.bias)
+    if method == EASE:
+        assert fit.ease is not None, "validation users settled it"
+        assert chosen is not None, "auto alone serves it"
+        taus = at_shots(chosen.strengths[EASE], np.diff(seen.indptr))
+        return fit.ease.scorer(fit.alone, source_rows).scores(slice(None), seen, taus)
+    if method != fit.method:
+        return fit.scores(seen)
+    scores = fit.scores(seen, source_rows)
+    if chosen is None or not chosen.blend:
+        return scores
+    weight = at_shots(chosen.blend, np.diff(seen.indptr))[:, None]
+    return scores if (weight == 1).all() else weight * scores + (1 - weight) * fit.scores(seen)
 
 
 def _rows(matrix: sp.csr_array, rows: "NDArray[np.int64]") -> sp.csr_array:

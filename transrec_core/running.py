@@ -2,17 +2,30 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
+from transrec_core.columns import ITEM, TITLE
 from transrec_core.data.crosslisted import without_crosslisted
+from transrec_core.data.editions import find_editions, merge_editions
+from transrec_core.data.interactions import Interactions
 from transrec_core.data.items import Items
 from transrec_core.data.linking import DomainPair, link, require_overlap
 from transrec_core.data.ratings import Ratings
-from transrec_core.errors import BadSettingError, RankTooLargeError, TooFewUsersError
-from transrec_core.evidence.choosing import Feedback, default_spec, spec_of
+from transrec_core.errors import (
+    BadSettingError,
+    NoOverlapError,
+    RankTooLargeError,
+    TooFewUsersError,
+)
+from transrec_core.evidence.choosing import (
+    Feedback,
+    default_spec,
+    methods_for,
+    spec_from,
+)
 from transrec_core.evidence.comparison import compare_domains
 from transrec_core.evidence.results import Chosen, Comparison
 from transrec_core.evidence.sources import as_table, rank_domains
@@ -20,9 +33,14 @@ from transrec_core.evidence.sparsity import SHARES, thinned_comparisons
 from transrec_core.evidence.sparsity import as_table as sparsity_table
 from transrec_core.factors.kernels import kernels_are_compiled
 from transrec_core.progress import Meter, OnProgress, Progress
-from transrec_core.recommending import listed_users, recommend_for
-from transrec_core.settings import PRIORS, Settings
-from transrec_core.transfer.fitting import TransferFit, fit_transfer
+from transrec_core.recommending import listed_users, named_for, recommend_for
+from transrec_core.settings import Settings
+from transrec_core.transfer.fitting import CODEBOOK, EASE, TARGET_ONLY, TransferFit, fit_transfer
+from transrec_core.transfer.knowledge import Ground, Texts
+from transrec_core.transfer.ridge import fit_ease
+
+LEAST_TOLD = 0.5
+"""Share of the source's own items that a table must know to be taken for the texts of both."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +100,7 @@ def run(
     settings
         What to fit and how to judge it.
     source_items, target_items
-        Titles and genres.
+        Titles, genres and descriptions. One table of both catalogues may be given as the target's.
     compare
         Whether to measure; without it the settings' rank and λ, or their defaults, are used.
     on_progress
@@ -98,31 +116,28 @@ def run(
     settings = settings or Settings()
     started = time.perf_counter()
     meter = Meter(on_progress)
-    pair = _linked(source, target, settings)
+    linked = _linked(source, target, settings, source_items, target_items)
+    pair = linked.pair
     _announce(meter)
     comparison = None
     reason = ""
     if compare:
         try:
-            comparison = compare_domains(pair, settings, meter.part(0, 0.85))
+            comparison = linked.compare(settings, meter.part(0, 0.85))
+        except NoOverlapError:
+            # Texts of both catalogues are there, or the domains would not have been linked.
+            reason = (
+                "Nobody is in both catalogues, so what the source gives cannot be measured. Lists "
+                "come from what the items are about."
+            )
         except TooFewUsersError as error:
             reason = str(error)
     feedback: Feedback = "ratings" if settings.feedback == "ratings" else "implicit"
-    if comparison is None:
-        chosen, spec = None, default_spec(pair, feedback, settings)
-        method = PRIORS[0] if settings.method == "auto" else settings.method
-    else:
+    chosen = None
+    if comparison is not None:
         chosen = comparison.chosen["ratings" if feedback == "ratings" else "ranking"]
-        spec = spec_of(settings, feedback, chosen.rank, chosen.lam)
-        method = chosen.method
-    fit = fit_transfer(
-        pair,
-        spec,
-        method=method,
-        strength=chosen.strength if chosen else None,
-        mean_strength=chosen.mean_strength if chosen else None,
-        on_fit=meter.part(0.85, 1).fits("Fitting all data"),
-    )
+    ground = Ground(pair, feedback, settings.seed, linked.texts, linked.by_words)
+    fit = _fit_all(ground, settings, chosen, meter.part(0.85, 1))
     meter.report(1, "Done")
     return Run(
         settings,
@@ -133,9 +148,41 @@ def run(
         chosen,
         None if source_items is None else source_items.frame,
         None if target_items is None else target_items.frame,
-        {"source": _described(source, pair.source), "target": _described(target, pair.target)},
+        describe(source, target),
         time.perf_counter() - started,
     )
+
+
+def _fit_all(
+    ground: Ground,
+    settings: Settings,
+    chosen: Chosen | None,
+    meter: Meter,
+) -> TransferFit:
+    """Fit all data with what validation users settled, or with the settings and their defaults."""
+    on_fit = meter.fits("Fitting all data")
+    pair, feedback = ground.pair, ground.feedback
+    if chosen is None:
+        methods, _ = methods_for(ground, settings)
+        spec = default_spec(pair, feedback, settings)
+        return fit_transfer(pair, spec, method=methods[0], ground=ground, on_fit=on_fit)
+    plain = spec_from(settings, feedback, chosen, TARGET_ONLY)
+    spec = spec_from(settings, feedback, chosen, chosen.method)
+    same = (plain.rank, plain.lam) == (spec.rank, spec.lam)
+    ease = None
+    if EASE in chosen.baseline_at.values():
+        ease = fit_ease(pair.target.matrix, chosen.parameters[EASE]["penalty"])
+    fit = fit_transfer(
+        pair,
+        spec,
+        method=chosen.method,
+        ground=ground,
+        plain=None if same else plain.factorize(pair.target.matrix),
+        strength=chosen.strength,
+        mean_strength=chosen.mean_strength,
+        on_fit=on_fit,
+    )
+    return replace(fit, ease=ease)
 
 
 def compare(
@@ -143,6 +190,8 @@ def compare(
     target: Ratings,
     settings: Settings | None = None,
     *,
+    source_items: Items | None = None,
+    target_items: Items | None = None,
     on_progress: OnProgress | None = None,
 ) -> Comparison:
     """Measure whether the source helps in the target, without fitting for lists.
@@ -153,10 +202,10 @@ def compare(
         There is nothing to measure, with the numbers.
     """
     settings = settings or Settings()
-    pair = _linked(source, target, settings)
+    linked = _linked(source, target, settings, source_items, target_items)
     meter = Meter(on_progress)
     _announce(meter)
-    return compare_domains(pair, settings, meter)
+    return linked.compare(settings, meter)
 
 
 def recommend(
@@ -166,6 +215,7 @@ def recommend(
     *,
     users: Sequence[str] | None = None,
     items: Items | None = None,
+    source_items: Items | None = None,
     on_progress: OnProgress | None = None,
 ) -> pd.DataFrame:
     """Recommendation lists for the source's users, or those named.
@@ -179,15 +229,27 @@ def recommend(
     """
     settings = settings or Settings()
     decide = settings.method == "auto" or settings.rank is None or settings.lam is None
-    result = run(source, target, settings, compare=decide, on_progress=on_progress)
-    return recommend_for(
+    result = run(
+        source,
+        target,
+        settings,
+        source_items=source_items,
+        target_items=items,
+        compare=decide,
+        on_progress=on_progress,
+    )
+    lists = recommend_for(
         result.fit,
         list(listed_users(result.pair)) if users is None else users,
         top=settings.top,
         method=settings.method,
         chosen=result.chosen,
-        items=None if items is None else items.frame,
+        items=None if items is None or settings.cold == "items" else items.frame,
     )
+    lists = named_for(lists, settings.cold)
+    if items is not None and settings.cold == "items":
+        lists[TITLE] = items.frame[TITLE].reindex(lists[ITEM]).fillna("").to_numpy()
+    return lists
 
 
 def rank_sources(
@@ -265,7 +327,7 @@ def sparsity(
             f"shares is {', '.join(map(str, shares))}.", "Each must be above 0 and at most 1."
         )
     settings = settings or Settings()
-    pair = _linked(source, target, settings)
+    pair = _linked(source, target, settings).pair
     meter = Meter(on_progress)
     _announce(meter)
     return sparsity_table(thinned_comparisons(pair, settings, shares, meter))
@@ -279,10 +341,53 @@ def describe(source: Ratings, target: Ratings) -> dict[str, dict[str, Any]]:
     }
 
 
-def _linked(source: Ratings, target: Ratings, settings: Settings) -> DomainPair:
-    pair = link(source.interactions(), target.interactions())
-    require_overlap(pair)
-    if settings.leave_out_crosslisted:
+@dataclass(frozen=True)
+class _Linked:
+    """Two domains as the settings ask for them, and what is known of their items."""
+
+    pair: DomainPair
+    texts: Texts | None
+    by_words: bool
+
+    def compare(self, settings: Settings, meter: Meter) -> Comparison:
+        return compare_domains(self.pair, settings, meter, texts=self.texts, by_words=self.by_words)
+
+
+def _linked(
+    source: Ratings,
+    target: Ratings,
+    settings: Settings,
+    source_items: Items | None = None,
+    target_items: Items | None = None,
+) -> _Linked:
+    domains = [source.interactions(), target.interactions()]
+    frames = [None if items is None else items.frame for items in (source_items, target_items)]
+    if frames[0] is None and frames[1] is not None and _tells_of(frames[1], *domains):
+        frames[0] = frames[1]
+    if settings.merge_editions:
+        for place, (domain, frame) in enumerate(zip(domains, frames, strict=True)):
+            if frame is not None:
+                domains[place] = merge_editions(domain, find_editions(domain, frame))
+    texts = None
+    by_words = settings.cold == "items" and frames[1] is not None
+    if by_words and frames[1] is not None:
+        # Here, because it takes longer to load than the rest of the core.
+        from transrec_core.content.features import words_domain
+
+        # One table may hold both catalogues; what is the source's alone is not new to the target.
+        others = domains[0].items.difference(domains[1].items)
+        frame = frames[1].drop(index=others, errors="ignore")
+        domains = [words_domain(frame), domains[1].transposed()]
+    elif settings.cold == "items":
+        domains = [domain.transposed() for domain in domains]
+    elif frames[0] is not None and frames[1] is not None:
+        texts = Texts(frames[0], frames[1])
+    pair = link(domains[0], domains[1])
+    if len(pair.shared) == 0 and settings.method == CODEBOOK:
+        pair = pair.unlinked()
+    elif texts is None:
+        require_overlap(pair, settings.cold)
+    if settings.leave_out_crosslisted and not by_words:
         pair = without_crosslisted(pair)
     for name, domain in (("source", pair.source), ("target", pair.target)):
         smaller = min(domain.matrix.shape)
@@ -292,7 +397,16 @@ def _linked(source: Ratings, target: Ratings, settings: Settings) -> DomainPair:
                 f"users × {domain.matrix.shape[1]:,} items.",
                 f"Choose a rank of at most {smaller}, or auto.",
             )
-    return pair
+    return _Linked(pair, texts, by_words)
+
+
+def _tells_of(frame: pd.DataFrame, source: Interactions, target: Interactions) -> bool:
+    """Whether one table has the texts of both catalogues: it knows items of the source alone too.
+
+    Ids that both catalogues have do not count: as plain numbers they can mean different things.
+    """
+    own = source.items.difference(target.items)
+    return len(own) > 0 and float(own.isin(frame.index).mean()) >= LEAST_TOLD
 
 
 def _announce(meter: Meter) -> None:

@@ -6,9 +6,10 @@ from typing import Any, Literal
 from transrec_core.errors import BadSettingError
 
 Feedback = Literal["auto", "ratings", "implicit"]
+Cold = Literal["users", "items"]
 Model = Literal["als", "nmf"]
 
-PRIORS = ("factor_map", "row_map")
+PRIORS = ("factor_map", "row_map", "ridge", "joint", "content", "neural_map", "codebook")
 METHODS = ("auto", *PRIORS)
 DEFAULT_SHOTS = (0, 1, 2, 5, 10)
 
@@ -25,8 +26,11 @@ class Settings:
         ``"auto"``: lists, and predicted ratings beside them where the data has ratings.
     method
         How source knowledge reaches the target user: a map from source factors
-        (``"factor_map"``) or from the source row itself (``"row_map"``). ``"auto"`` takes the one
-        that suits validation users better, and only at those shots where they gain from it.
+        (``"factor_map"``, ``"neural_map"``) or from the source row itself (``"row_map"``), one
+        factorization of both catalogues (``"joint"``), regression on single items (``"ridge"``),
+        what the items are about (``"content"``), or patterns of groups (``"codebook"``).
+        ``"auto"`` takes the one that suits validation users best, and only at those shots where
+        they gain from it.
     model
         ``"als"`` (signed factors) or ``"nmf"`` (non-negative factors).
     rank
@@ -45,6 +49,15 @@ class Settings:
         Share of the eligible shared users who are held out as test users.
     min_target
         Target interactions that a shared user needs to be eligible as a test user.
+    budget
+        Seconds that ``auto`` may spend on choosing, as estimated from the data's sizes alone, so
+        that the same run tries the same things on every machine.
+    cold
+        Who is new to the target: ``"users"``, known from the source; or ``"items"``, known from
+        their texts, or from the source where it has items of the same ids. Then lists name the
+        users for an item.
+    merge_editions
+        Whether items of one catalogue that have the same title are made one.
     leave_out_crosslisted
         Whether source items with nearly the same users as a target item, probably the same product
         under another id, are left out: they would fake a gain.
@@ -63,6 +76,9 @@ class Settings:
     top: int = 10
     test_share: float = 0.3
     min_target: int = 8
+    budget: float = 60.0
+    cold: Cold = "users"
+    merge_editions: bool = False
     leave_out_crosslisted: bool = False
     seed: int = 0
 
@@ -87,6 +103,7 @@ class Settings:
         )
         require(self.method in METHODS, "method", " or ".join(METHODS))
         require(self.model in ("als", "nmf"), "model", "als or nmf")
+        require(self.cold in ("users", "items"), "cold", "users or items")
         require(self.rank is None or 1 <= self.rank <= 1024, "rank", "between 1 and 1024, or auto")
         require(
             self.lam is None or 0 <= self.lam < float("inf"),
@@ -108,6 +125,7 @@ class Settings:
         require(1 <= self.top <= 1000, "top", "between 1 and 1000")
         require(0 < self.test_share < 1, "test_share", "between 0 and 1")
         require(self.min_target >= 2, "min_target", "at least 2")
+        require(self.budget > 0, "budget", "above zero")
         require(self.seed >= 0, "seed", "zero or a positive whole number")
 
     def to_json(self) -> dict[str, Any]:

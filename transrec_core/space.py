@@ -24,7 +24,7 @@ from transrec_core.factors.geometry import (
     principal_axes,
     unit_rows,
 )
-from transrec_core.transfer.fitting import FACTOR_MAP, TransferFit
+from transrec_core.transfer.fitting import TransferFit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,7 +142,7 @@ def alignment(fit: TransferFit, *, components: int = 8, seed: int = 0) -> Alignm
     """
     pair = fit.pair
     source = unit_rows(fit.source.user_factors[pair.source_rows])
-    target = unit_rows(fit.target.user_factors[pair.target_rows])
+    target = unit_rows(fit.alone.user_factors[pair.target_rows])
     return align(source, target, components=components, seed=seed)
 
 
@@ -170,16 +170,15 @@ def _places(
     fit: TransferFit,
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]":
     """Unit places of source and target items, and each coordinate's share."""
-    assert fit.prior is not None, "no shared users: there is no common space"
-    # Items are placed by the map that reads factors, whichever map makes the lists.
-    by_factors = fit if fit.method == FACTOR_MAP else fit.mapped_by(FACTOR_MAP)
-    assert by_factors.prior is not None, "the same users could be mapped by their rows"
-    users = unit_rows(fit.target.user_factors)
+    # Items are placed by the map that reads factors, whichever method makes the lists.
+    factor_map = fit.factor_map
+    assert factor_map is not None, "no shared users: there is no common space"
+    users = unit_rows(fit.alone.user_factors)
     users = users[np.linalg.norm(users, axis=1) > 0]
-    turn = canonical(users - users.mean(axis=0), fit.target.item_factors)
-    source = by_factors.prior.map_items(fit.source.item_factors)
+    turn = canonical(users - users.mean(axis=0), fit.alone.item_factors)
+    source = factor_map.map_items(fit.source.item_factors)
     return (
         unit_rows(source @ turn.rotation),
-        unit_rows(fit.target.item_factors @ turn.rotation),
+        unit_rows(fit.alone.item_factors @ turn.rotation),
         turn.shares,
     )

@@ -21,11 +21,11 @@ def show(checks: list[Check]) -> None:
             if tally[status]:
                 _badge(f"{tally[status]} {word.lower()}", icon, colour)
     with st.container(border=True, key="checks", gap="small"):
-        for check in checks:
-            _row(check)
+        for number, check in enumerate(checks):
+            _row(check, number)
 
 
-def _row(check: Check) -> None:
+def _row(check: Check, number: int) -> None:
     word, colour, icon = LOOKS[check.status]
     problem = check.problem
     row = st.container(horizontal=True, wrap=False, gap="small")
@@ -43,15 +43,34 @@ def _row(check: Check) -> None:
         if notes:
             st.caption(" ".join(notes))
         if problem.code == "CROSSLISTED" and problem.count:
-            left_out = bool(state.get("fit_leave_out_crosslisted"))
-            st.button(
-                "They are left out of the next fit" if left_out else "Leave them out",
-                key="leave_out",
-                icon=":material/check:" if left_out else ":material/remove_selection:",
-                disabled=left_out,
-                on_click=state.put,
-                args=("fit_leave_out_crosslisted", True),
+            _mend(
+                "fit_leave_out_crosslisted",
+                "leave_out",
+                "Leave them out",
+                "They are left out of the next fit",
+                ":material/remove_selection:",
             )
+        if problem.code == "EDITIONS" and "merge_editions" in problem.fix:
+            _mend(
+                "fit_merge_editions",
+                f"merge_{number}",
+                "Make one item of each work",
+                "The next fit has one item of each work",
+                ":material/merge:",
+            )
+
+
+def _mend(toggle: str, key: str, words: str, done: str, icon: str) -> None:
+    """A button that turns a toggle of the fit form on."""
+    on = bool(state.get(toggle))
+    st.button(
+        done if on else words,
+        key=key,
+        icon=":material/check:" if on else icon,
+        disabled=on,
+        on_click=state.put,
+        args=(toggle, True),
+    )
 
 
 def _badge(label: str, icon: str, colour: str) -> None:

@@ -8,22 +8,31 @@ from dashboard import charts, compute, wording
 from dashboard.components import chart
 from dashboard.jobs import Result
 from dashboard.wording import escape_md
-from transrec_core.reporting.sentences import verdict_sentence
+from transrec_core.reporting.sentences import (
+    listed,
+    method_inside,
+    metric_help,
+    one,
+    verdict_sentence,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from transrec_core.evidence.results import Evidence, ShotEvidence
+    from transrec_core.evidence.results import Chosen, Evidence, ShotEvidence
 
 KIND_WORDS = {"ranking": "Lists", "ratings": "Ratings"}
 
 
 def absent(result: Result) -> None:
     """Why there is no comparison, which numbers cannot exist, and what still works."""
+    cold = result.run.settings.cold
+    space = compute.has_space(result)
+    pages = "The Space and User pages still work" if space else "Lists can still be made"
     st.warning(
         escape_md(result.run.no_comparison, 500)
-        + "\n\nThe verdict, the gain and its interval need people who are in both files and have "
-        "enough target ratings to hide some. The Space and User pages still work with this fit.",
+        + f"\n\nThe verdict, the gain and its interval need {one(cold)}s who are in both files and "
+        f"have enough target ratings to hide some. {pages} with this fit.",
         title="No comparison can be made with this data",
         icon=":material/group_off:",
     )
@@ -36,7 +45,7 @@ def choose(parts: "dict[str, Evidence]") -> "tuple[str, Evidence, ShotEvidence]"
         evidence = parts[kind]
         by_shots = {shot.shots: shot for shot in evidence.shots}
         picked = st.segmented_control(
-            "Target interactions known of the user, with the verdict for each",
+            f"Target interactions known of the {one(evidence.cold)}, with the verdict for each",
             tuple(by_shots),
             default=evidence.shots[0].shots,
             format_func=lambda k: (
@@ -67,6 +76,8 @@ def _kind(kinds: tuple[str, ...]) -> str:
 def verdict(shot: "ShotEvidence", evidence: "Evidence", link: dict[str, str]) -> None:
     """One sentence, the numbers behind it, and the next question."""
     metric = wording.metric_word(evidence.metric)
+    cold = evidence.cold
+    them = f"{one(cold)}s"
     word = wording.VERDICT_WORDS[shot.verdict]
     icon = wording.VERDICT_ICONS[shot.verdict]
     with st.container(border=True, key="verdict", gap="small"):
@@ -82,29 +93,29 @@ def verdict(shot: "ShotEvidence", evidence: "Evidence", link: dict[str, str]) ->
             st.metric(
                 f"Gain in {metric}",
                 wording.signed(gain.mean),
-                help=f"{wording.method_word(shot.transfer)} minus "
-                f"{wording.method_word(shot.best_baseline)}, mean over test users.",
+                help=f"{wording.method_word(shot.transfer, cold)} minus "
+                f"{wording.method_word(shot.best_baseline, cold)}, mean over test {them}.",
             )
             st.metric(
                 "95 % interval",
                 wording.interval(gain.low, gain.high),
-                help="Paired bootstrap over users.",
+                help=f"Paired bootstrap over {them}.",
             )
             st.metric(
-                "Test users",
+                f"Test {them}",
                 wording.count(shot.users),
-                help=f"{wording.p_value(gain.p)} (sign-flip test). With this many users, a gain "
+                help=f"{wording.p_value(gain.p)} (sign-flip test). With this many {them}, a gain "
                 f"of {wording.value(gain.detectable)} would have shown in 4 of 5 trials.",
             )
             st.metric(
                 "Helped",
                 wording.share(gain.helped),
-                help="Share of test users for whom transfer is strictly better.",
+                help=f"Share of test {them} for whom transfer is strictly better.",
             )
             st.metric(
                 "Harmed",
                 wording.share(gain.harmed),
-                help="Share of test users for whom transfer is strictly worse.",
+                help=f"Share of test {them} for whom transfer is strictly worse.",
             )
         crossover = evidence.crossover
         note = (
@@ -114,13 +125,13 @@ def verdict(shot: "ShotEvidence", evidence: "Evidence", link: dict[str, str]) ->
         )
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(
-                f"{note}Sign-flip test: {wording.p_value(gain.p)}. Shuffled source users (placebo) "
-                f"gain {wording.interval(shot.placebo.low, shot.placebo.high)}.",
+                f"{note}Sign-flip test: {wording.p_value(gain.p)}. A shuffled source "
+                f"(placebo) gains {wording.interval(shot.placebo.low, shot.placebo.high)}.",
                 width="stretch",
             )
             st.page_link(
                 "views/user.py",
-                label="See what one user would get",
+                label=f"See what one {one(cold)} would get",
                 icon=":material/arrow_forward:",
                 icon_position="right",
                 query_params=link,
@@ -136,8 +147,9 @@ def curves(evidence: "Evidence", dark: bool) -> None:
             charts.k_shot_curve(evidence, dark),
             "k_shot_curve",
             f"{metric} of every method against the number of known target interactions",
-            "Each line is a method, its band the 95 % interval. Transfer pays where its line "
-            "runs above the others and above the grey placebo band.",
+            "Each line is a method, the bold ones with their 95 % interval. Transfer pays where "
+            "its line runs above the others and above the grey placebo band. A click on a name "
+            "shows or hides its line.",
         )
     with grid.cell():
         chart.show(
@@ -149,18 +161,20 @@ def curves(evidence: "Evidence", dark: bool) -> None:
         )
 
 
-def tables(evidence: "Evidence") -> None:
+def tables(evidence: "Evidence", shot: "ShotEvidence") -> None:
     """Every method and every gain in numbers."""
     metric = wording.metric_word(evidence.metric)
+    cold = evidence.cold
     methods = compute.method_table(evidence)
     st.header("Every method in numbers", anchor=False)
     st.caption(
-        f"{metric}, mean over test users with its 95 % interval; columns are target interactions "
-        "known of the user."
+        f"{metric}, mean over test {one(cold)}s with its 95 % interval; columns are target "
+        f"interactions known of the {one(cold)}."
     )
     st.dataframe(
         methods,
         hide_index=True,
+        height="content",
         key="method_table",
         alt=f"{metric} of every method by number of known target interactions",
         column_config=_by_shots(methods),
@@ -170,24 +184,71 @@ def tables(evidence: "Evidence") -> None:
         compute.gain_table(evidence),
         hide_index=True,
         key="gain_table",
-        alt=f"Gain in {metric} with interval, p value and shares of users helped and harmed",
+        alt=f"Gain in {metric} with interval, p value and shares helped and harmed",
     )
-    cohorts = compute.cohort_table(evidence)
-    if cohorts.empty:
-        return
-    st.header("For whom", anchor=False)
+    baseline = method_inside(shot.best_baseline, cold)
     st.caption(
-        f"Gain in {metric} with its 95 % interval among a third of the test users each, by how "
-        "much they did; columns are target interactions known of the user. Among so many intervals "
-        "some lie above or below zero by chance."
+        f"Gain of each method over {baseline}, with {wording.shots(shot.shots)}. p (Holm) is "
+        "corrected for the number of transfer methods; Auto is one of them or a baseline."
     )
     st.dataframe(
-        cohorts,
+        compute.all_gains(shot, cold),
         hide_index=True,
-        key="cohort_table",
-        alt=f"Gain in {metric} by how much users did in the source and in the target",
-        column_config=_by_shots(cohorts),
+        key="all_gains",
+        alt=f"Gain in {metric} of every transfer method with its p value, also corrected",
     )
+    _further(shot, cold)
+    _cohorts(evidence)
+
+
+def _further(shot: "ShotEvidence", cold: str) -> None:
+    table = compute.further_table(shot, cold)
+    if table.empty:
+        return
+    with st.expander("Further metrics", key="further", icon=":material/monitoring:"):
+        st.caption(
+            f"Means over test {one(cold)}s with {wording.shots(shot.shots)}. Point at a column's "
+            "name for what it is."
+        )
+        st.dataframe(
+            table,
+            hide_index=True,
+            height="content",
+            key="further_table",
+            alt="Further metrics of every method",
+            column_config={
+                "Method": st.column_config.TextColumn(width="medium", pinned=True),
+                **{
+                    name: st.column_config.NumberColumn(
+                        wording.metric_word(name), help=metric_help(name, cold), format="%.3f"
+                    )
+                    for name in table.columns[1:]
+                },
+            },
+        )
+
+
+def _cohorts(evidence: "Evidence") -> None:
+    cohorts = compute.cohort_tables(evidence)
+    if not cohorts:
+        return
+    metric, them = wording.metric_word(evidence.metric), f"{one(evidence.cold)}s"
+    st.header("For whom, and on what", anchor=False)
+    st.caption(
+        f"Gain in {metric} with its 95 % interval among some of the test {them}, or counting some "
+        "of what was hidden; columns are target interactions known. Among so many intervals some "
+        "lie above or below zero by chance."
+    )
+    for number, (heading, table) in enumerate(cohorts.items()):
+        st.markdown(f"**{heading}**")
+        st.dataframe(
+            table,
+            hide_index=True,
+            height="content",
+            key=f"cohorts_{number}",
+            alt=f"Gain in {metric}. {heading}",
+            column_config=_by_shots(table),
+        )
 
 
 def _by_shots(table: "pd.DataFrame") -> dict[str, Any]:
@@ -202,45 +263,74 @@ def _by_shots(table: "pd.DataFrame") -> dict[str, Any]:
     }
 
 
-def choices(result: Result, kind: str, dark: bool) -> None:
-    """What validation users settled, and what they were shown."""
-    comparison = result.run.comparison
-    if comparison is None or kind not in comparison.chosen:
+def choices(result: Result, kind: str, evidence: "Evidence", dark: bool) -> None:
+    """What validation users settled, what auto serves, and what they were shown."""
+    chosen = compute.chosen_of(result, kind)
+    if chosen is None:
         return
-    chosen = comparison.chosen[kind]
-    st.header("What validation users settled", anchor=False)
-    used = [str(k) for k, on in chosen.transfer_at.items() if on]
-    strengths = ", ".join(f"{wording.lam(tau)} at {k}" for k, tau in chosen.strength.items())
-    st.markdown(
-        f"Rank **{chosen.rank}**, λ **{wording.lam(chosen.lam)}**. Auto uses transfer at "
-        f"**{', '.join(used) if used else 'no'}** known target interactions. Weight τ of what the "
-        f"source says about a user: **{strengths}** known target interactions."
-    )
-    tried = compute.tried_table(result, kind)
-    if len(tried) == 0 or len(compute.transfer_only(tried)) < 2:
-        st.caption("Rank and λ were given, so only τ was to be settled.")
-        return
-    score = compute.score_column(tried)
-    if score:
-        grid = st.grid(2, min_column_width=440, gap="medium")
+    them = f"{one(evidence.cold)}s"
+    st.header(f"What validation {them} settled", anchor=False)
+    grid = st.grid(2, min_column_width=440, gap="medium")
+    with grid.cell():
+        st.caption(
+            "What Auto serves: (1 − w) target only + w transfer, or the best baseline where "
+            f"validation {them} gained nothing from transfer (w = 0)."
+        )
+        st.dataframe(
+            compute.served_table(result, chosen),
+            hide_index=True,
+            key=f"served_{kind}",
+            alt="What auto serves at each number of target interactions",
+        )
+    with grid.cell():
+        st.caption(
+            "Parameters of each method. τ is the weight of what the source says, for each number "
+            "of target interactions above 0."
+        )
+        st.dataframe(
+            compute.settled_table(result, chosen),
+            hide_index=True,
+            height="content",
+            key=f"settled_{kind}",
+            alt="Parameters of each method",
+        )
+    if chosen.left_out:
+        st.markdown(
+            "**Methods left out**\n"
+            + "\n".join(
+                f"- {names}: {escape_md(reason)}."
+                for names, reason in compute.left_out(result, chosen)
+            )
+        )
+    _tried(result, kind, chosen, evidence, dark)
+
+
+def _tried(result: Result, kind: str, chosen: "Chosen", evidence: "Evidence", dark: bool) -> None:
+    table = compute.tried_table(result, chosen, evidence.metric)
+    method, searched = compute.searched(chosen)
+    grid = st.grid(2, min_column_width=440, gap="medium")
+    if len(searched) > 1:
         with grid.cell():
             chart.show(
                 charts.tried_heatmap(
-                    compute.transfer_only(tried), score, wording.metric_word(score), dark
+                    searched,
+                    evidence.metric,
+                    wording.method_word(method, evidence.cold),
+                    dark,
+                    higher_is_better=evidence.higher_is_better,
                 ),
                 f"tried_{kind}",
-                "Validation score of each rank and λ that was tried",
-                "Each cell is a candidate; the brightest was taken. Test users had no say.",
+                f"Validation score of each rank and λ that was tried for {method}",
+                "Each cell is a candidate; the brightest was taken. Those held out for the test "
+                "had no say.",
             )
-        table = grid.cell()
-    else:
-        table = st.container()
-    with table:
+    with grid.cell():
+        st.caption(f"All {wording.plural(len(table), 'candidate')}, in the order tried.")
         st.dataframe(
-            compute.shown_tried(tried),
+            table,
             hide_index=True,
             key=f"tried_table_{kind}",
-            height=320,
+            height=320 if len(table) > 8 else "content",
             alt="Every candidate with its validation score, in the order tried",
         )
 
@@ -252,28 +342,32 @@ def small_print(result: Result, evidence: "Evidence") -> None:
     settings = result.run.settings
     metric = wording.metric_word(evidence.metric)
     shots = ", ".join(map(str, settings.shots))
+    who, what_listed = one(evidence.cold), listed(evidence.cold)
+    linked = result.run.pair.linked
+    drawn = f"{who}s of both catalogues" if linked else f"target {who}s"
     what = (
-        "the full catalogue of target items, without sampled negatives; items that the user is "
-        "known to have had are left out"
+        f"the full catalogue of target {what_listed}s, without sampled negatives; those that the "
+        f"{who} is known to have had are left out"
         if evidence.higher_is_better
-        else "the hidden ratings of each user, averaged user by user"
+        else f"the hidden ratings of each {who}, averaged {who} by {who}"
     )
     with st.expander("How this is measured", key="how_measured", icon=":material/science:"):
         st.markdown(
-            f"- **Split by user.** {wording.plural(comparison.test_users, 'test user')} and "
-            f"{wording.plural(comparison.validation_users, 'validation user')}, drawn from people "
-            f"of both catalogues with at least {settings.min_target} target interactions. "
-            "Validation users choose, test users tell; nobody does both.\n"
-            f"- **Shots.** The same users are judged knowing {shots} of their target "
-            "interactions, on the same hidden items. With timestamps, the known ones are the "
+            f"- **Split by {who}.** {wording.plural(comparison.test_users, f'test {who}')} and "
+            f"{wording.plural(comparison.validation_users, f'validation {who}')}, drawn from "
+            f"{drawn} with at least {settings.min_target} target interactions. Validation {who}s "
+            f"choose, test {who}s tell; none does both.\n"
+            f"- **Shots.** The same {who}s are judged knowing {shots} of their target "
+            "interactions, on the same hidden ones. With timestamps, the known ones are the "
             "earliest.\n"
             f"- **Metric.** {metric}, over {what}.\n"
-            "- **Gain.** The transfer method minus the best method without source data, user by "
-            "user. Which methods these are was settled on validation users.\n"
-            "- **Interval.** 95 %, paired bootstrap over users. **p:** sign-flip randomisation "
-            "test.\n"
-            "- **Placebo.** The same transfer after shuffling who is who in the source: what a "
-            "source without any knowledge of these people would gain.\n"
+            f"- **Gain.** The transfer method minus the best method without source data, {who} by "
+            f"{who}. Which methods these are was settled on validation {who}s. Auto is what the "
+            "app would serve.\n"
+            f"- **Interval.** 95 %, paired bootstrap over {who}s. **p:** sign-flip randomisation "
+            "test. **p (Holm):** corrected for the number of transfer methods.\n"
+            "- **Placebo.** The same transfer after shuffling who is who in the source, or the "
+            "patterns of a codebook: what a source that knows nothing of the target would gain.\n"
             "- **Verdict.** *Helps*: the whole interval lies above zero and above the placebo "
             "band. *Hurts*: the whole interval lies below zero. Else *no evidence*, which is not "
             "evidence of nothing: see the smallest gain that would have shown.\n"

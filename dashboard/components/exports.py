@@ -9,9 +9,10 @@ import streamlit as st
 from dashboard import compute, state, wording
 from dashboard.jobs import Result
 from transrec_core.recommending import listed_methods
+from transrec_core.reporting.sentences import counted, method_inside, one
 
-ALL = "Everybody"
-SOME = "Chosen users"
+ALL = "All"
+SOME = "Chosen"
 Kind = Literal["csv", "parquet", "json"]
 FORMATS: dict[Kind, str] = {
     "csv": "text/csv",
@@ -29,8 +30,12 @@ def recommendations(result: Result) -> None:
     """Lists for all or chosen users, in three formats."""
     with st.container(border=True, key="export_lists"):
         st.subheader("Recommendation lists", anchor=False)
+        cold = result.run.settings.cold
         st.caption(
-            "One row a recommendation: user_id, item_id, rank from 1, score, method, and the "
+            "One row a recommendation: item_id, user_id, rank from 1, score, method, and the "
+            "item's title where there is one. Users who already had the item are left out."
+            if compute.new_items(result)
+            else "One row a recommendation: user_id, item_id, rank from 1, score, method, and the "
             "title where there is one. What a user already had in the target is left out."
         )
         methods = ("auto", *listed_methods(result.run.fit))
@@ -38,15 +43,21 @@ def recommendations(result: Result) -> None:
             state.forget("export_method")  # chosen for a run with another map
         left, middle, right = st.columns(3)
         who = left.segmented_control(
-            "For", (ALL, SOME), default=ALL, key="export_who", required=True
+            "For",
+            (ALL, SOME),
+            default=ALL,
+            format_func=lambda choice: f"{choice} {one(cold)}s",
+            key="export_who",
+            required=True,
         )
         method = middle.selectbox(
             "Method",
             methods,
-            format_func=wording.method_word,
+            format_func=lambda name: wording.method_word(name, cold),
             key="export_method",
-            help="Auto uses transfer where validation users gained from it. A method that cannot "
-            "serve a user falls back to popular items, and the method column says so.",
+            help=f"Auto uses transfer where validation {one(cold)}s gained from it. A method that "
+            f"cannot serve one falls back to {method_inside('popularity', cold)}, "
+            "and the method column says so.",
         )
         top = right.number_input(
             "List length",
@@ -56,17 +67,18 @@ def recommendations(result: Result) -> None:
             step=1,
             key="export_top",
         )
-        chosen = _chosen() if who == SOME else None
+        chosen = _chosen(one(cold)) if who == SOME else None
         size = len(chosen) if chosen is not None else len(compute.users(result))
         if chosen is not None and not chosen:
-            st.caption("Paste or upload at least one user id.")
+            st.caption(f"Paste or upload at least one {one(cold)} id.")
         else:
             strangers = (
                 sum(not compute.known(result, u) for u in chosen) if chosen is not None else 0
             )
-            said = f"{wording.plural(size, 'user')}, up to {wording.count(size * int(top))} rows."
+            said = f"{counted(size, cold)}, up to {wording.count(size * int(top))} rows."
             if strangers:
-                said += f" {wording.plural(strangers, 'id')} in neither file: popular items."
+                fallback = method_inside("popularity", cold)
+                said += f" {wording.plural(strangers, 'id')} in neither file: {fallback}."
             st.caption(said)
 
         with st.container(horizontal=True):
@@ -82,10 +94,13 @@ def recommendations(result: Result) -> None:
                 )
 
 
-def _chosen() -> list[str]:
+def _chosen(who: str) -> list[str]:
     left, right = st.columns(2)
     pasted = left.text_area(
-        "User ids, one a line", key="export_ids", height=120, placeholder="u0001\nu0002"
+        f"{who.capitalize()} ids, one a line",
+        key="export_ids",
+        height=120,
+        placeholder=f"{who[0]}0001\n{who[0]}0002",
     )
     file = right.file_uploader(
         "or a text file with one id a line", key="export_ids_file", type=["txt", "csv"]
@@ -127,8 +142,8 @@ def evidence(result: Result) -> None:
             st.caption(wording.escape_md(result.run.no_comparison, 400))
             return
         st.caption(
-            "The verdict with all its numbers, every test user's metric, and a one-file report "
-            "that opens in any browser. The report and the table hold user ids only."
+            f"The verdict with all its numbers, every test {one(result.run.settings.cold)}'s "
+            "metric, and a one-file report that opens in any browser. They hold ids only."
         )
         with st.container(horizontal=True):
             for name, mime in BUNDLE.items():

@@ -4,16 +4,21 @@ import streamlit as st
 
 from dashboard import compute, state, wording
 from dashboard.jobs import Workspace
-from transrec_core.settings import METHODS, Feedback, Model, Settings
+from transrec_core.settings import METHODS, Cold, Feedback, Model, Settings
 
 FEEDBACKS: tuple[Feedback, ...] = ("auto", "ratings", "implicit")
 MODELS: tuple[Model, ...] = ("als", "nmf")
+COLDS: tuple[Cold, ...] = ("users", "items")
+FIELDS = (
+    "feedback", "method", "cold", "model", "rank", "lam", "leave_out_crosslisted",
+    "merge_editions", "budget", "seed",
+)  # fmt: skip
 
 
 def show(space: Workspace) -> Settings:
     """Draw the form, start a fit when asked, and return the settings as they stand."""
     before = space.settings
-    for name in ("feedback", "method", "model", "rank", "lam", "leave_out_crosslisted", "seed"):
+    for name in FIELDS:
         state.initial(f"fit_{name}", getattr(before, name))
     with st.sidebar:
         st.header("Fit", anchor=False)
@@ -33,6 +38,15 @@ def show(space: Workspace) -> Settings:
                 format_func=wording.method_word,
                 key="fit_method",
                 help=wording.HELP_METHOD,
+            )
+            st.segmented_control(
+                "Who is new to the target?",
+                COLDS,
+                format_func=wording.COLD_WORDS.__getitem__,
+                key="fit_cold",
+                help=wording.HELP_COLD,
+                required=True,
+                width="stretch",
             )
             st.segmented_control(
                 "Model",
@@ -67,13 +81,27 @@ def show(space: Workspace) -> Settings:
                 key="fit_leave_out_crosslisted",
                 help=wording.HELP_CROSSLISTED,
             )
-            st.number_input(
-                "Seed",
-                min_value=0,
-                step=1,
-                key="fit_seed",
-                help="Seed of everything random. The same seed and data give the same numbers.",
+            st.toggle(
+                "Make one item of each work",
+                key="fit_merge_editions",
+                help=wording.HELP_MERGE_EDITIONS,
             )
+            with st.expander("Advanced", key="fit_advanced"):
+                st.number_input(
+                    "Time budget (seconds)",
+                    min_value=1.0,
+                    step=10.0,
+                    format="%.0f",
+                    key="fit_budget",
+                    help=wording.HELP_BUDGET,
+                )
+                st.number_input(
+                    "Seed",
+                    min_value=0,
+                    step=1,
+                    key="fit_seed",
+                    help="Seed of everything random. The same seed and data give the same numbers.",
+                )
         settings = current()
         reason = blocked(space)
         changed = compute.stale(space, settings)
@@ -110,12 +138,16 @@ def current() -> Settings:
         state.get("fit_model"),
     )
     rank, lam, seed = state.get("fit_rank"), state.get("fit_lam"), state.get("fit_seed")
+    cold, budget = state.get("fit_cold"), float(state.get("fit_budget") or 0)
     return Settings(
         feedback=feedback if feedback in FEEDBACKS else "auto",
         method=method if method in METHODS else "auto",
         model=model if model in MODELS else "als",
         rank=None if rank is None else int(rank),
         lam=None if lam is None else float(lam),
+        budget=budget if budget > 0 else Settings.budget,
+        cold=cold if cold in COLDS else "users",
+        merge_editions=bool(state.get("fit_merge_editions")),
         leave_out_crosslisted=bool(state.get("fit_leave_out_crosslisted")),
         seed=int(seed or 0),
     )

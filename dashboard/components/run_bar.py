@@ -70,14 +70,15 @@ def _data_chips(space: Workspace) -> None:
 
 def _model_chip(result: Result) -> None:
     settings = result.run.settings
-    rank, lam = compute.fitted(result)
+    method = wording.method_word(result.run.fit.method)
+    new = " · new items" if compute.new_items(result) else ""
     st.badge(
-        f"{wording.method_word(settings.method)} · {wording.MODEL_WORDS[settings.model]} · "
-        f"rank {rank} · λ {wording.lam(lam)} · run {result.id} · "
-        f"{wording.clock(result.at)}",
+        f"{'Auto: ' if settings.method == 'auto' else ''}{method} · "
+        f"{wording.MODEL_WORDS[settings.model]} · {compute.fitted(result)}{new} · "
+        f"run {result.id} · {wording.clock(result.at)}",
         color="violet",
         icon=":material/model_training:",
-        help="Method, model, rank, λ, run id and time of the results on show.",
+        help="Method, model, parameters, run id and time of the results on show.",
     )
 
 
@@ -106,10 +107,9 @@ def _more(space: Workspace) -> None:
 
 def _restore(space: Workspace, result: Result) -> None:
     current = result is space.shown
-    rank, lam = compute.fitted(result)
     st.button(
-        f"{wording.clock(result.at)} · {wording.MODEL_WORDS[result.run.settings.model]} · "
-        f"rank {rank} · λ {wording.lam(lam)}",
+        f"{wording.clock(result.at)} · {wording.method_word(result.run.fit.method)} · "
+        f"{compute.fitted(result)}",
         key=f"restore_{result.id}",
         icon=":material/check:" if current else ":material/history:",
         disabled=current,

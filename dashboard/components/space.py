@@ -21,12 +21,18 @@ BOTH = "Both"
 SHOWN = {BOTH: ("source", "target"), "Source": ("source",), "Target": ("target",)}
 
 
-def absent() -> None:
+def absent(result: Result) -> None:
     """There is no common space; say why and what still works."""
+    new_items = compute.new_items(result)
     st.warning(
-        "Both catalogues can only lie on one map when at least two people have data in both. "
-        "Lists from popularity and from the target alone still work on the User page.",
-        title="No common space can be made with this data",
+        "This fit is about items that are new to the target, and its factors are of users. The "
+        "Item page shows which users an item would get; fit for new users to see the map."
+        if new_items
+        else "Both catalogues can only lie on one map when at least two people have data in both. "
+        "The User page still shows the lists that this fit makes.",
+        title="No map of items in this fit"
+        if new_items
+        else "No common space can be made with this data",
         icon=":material/group_off:",
     )
 

@@ -26,7 +26,7 @@ def headline(result: Result) -> str:
     first = evidence.shots[0]
     return (
         f"{wording.VERDICT_WORDS[first.verdict]}: {wording.metric_word(evidence.metric)} "
-        f"{wording.signed(first.gain.mean)} for {wording.who(first.shots)}."
+        f"{wording.signed(first.gain.mean)} for {wording.who(first.shots, evidence.cold)}."
     )
 
 

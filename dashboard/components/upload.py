@@ -141,7 +141,8 @@ def items_card(space: Workspace) -> None:
         st.subheader("Titles", anchor=False)
         st.caption(
             "Optional: a file with item_id, title and, where you have them, genres and "
-            "description. Without it, items show by their ids."
+            "description. Without it, items show by their ids. Texts also find works that are "
+            "listed twice, and let methods use what items are about."
         )
         if "items" in space.refused:
             states.failure(space.refused["items"], "items")

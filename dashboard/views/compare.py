@@ -4,9 +4,13 @@ from dashboard import compute, state
 from dashboard.components import comparison, states
 
 space = state.workspace()
+where = "the target" if compute.target_only(space.shown) else "both catalogues"
 states.heading(
     "Does transfer help, and can I trust it?",
-    "Test users are people of both catalogues whose target ratings were hidden. Every method "
+    "Test items are target items whose ratings were hidden. Every method names the users for the "
+    "same items, and the hidden ratings judge."
+    if compute.new_items(space.shown)
+    else f"Test users are people of {where} whose target ratings were hidden. Every method "
     "recommends to the same users, and the hidden ratings judge.",
 )
 states.last_failure(space)
@@ -30,6 +34,6 @@ else:
     kind, evidence, shot = comparison.choose(parts)
     comparison.verdict(shot, evidence, state.link_params(space))
     comparison.curves(evidence, state.is_dark())
-    comparison.tables(evidence)
-    comparison.choices(result, kind, state.is_dark())
+    comparison.tables(evidence, shot)
+    comparison.choices(result, kind, evidence, state.is_dark())
     comparison.small_print(result, evidence)

@@ -1,6 +1,6 @@
 """Space: what do the factors mean, do the domains align?"""
 
-from dashboard import state
+from dashboard import compute, state
 from dashboard.components import space as parts
 from dashboard.components import states
 
@@ -25,8 +25,8 @@ if result is None:
             "views/data.py",
             ":material/scatter_plot:",
         )
-elif result.run.fit.prior is None:
-    parts.absent()
+elif not compute.has_space(result):
+    parts.absent(result)
 else:
     parts.explore(result, state.is_dark())
     parts.cards(result)

@@ -1,14 +1,21 @@
 """User: what would X get, and why?"""
 
-from dashboard import state
+from dashboard import compute, state
 from dashboard.components import person, states
 
 space = state.workspace()
-states.heading(
-    "What would one user get?",
-    "The same user's lists by transfer, from the target alone, and from popularity alone, beside "
-    "what they had before.",
-)
+if compute.new_items(space.shown):
+    states.heading(
+        "Which users would one item get?",
+        "The same item's users by transfer, from the target alone, and by activity alone, beside "
+        "what is known of the item.",
+    )
+else:
+    states.heading(
+        "What would one user get?",
+        "The same user's lists by transfer, from the target alone, and from popularity alone, "
+        "beside what they had before.",
+    )
 states.last_failure(space)
 result = space.shown
 

@@ -360,6 +360,39 @@ def test_compare_writes_the_bundle(run, sample_data, tmp_path):
 # ── sources ──────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_new_items_get_lists_of_users_and_evidence_of_their_own(run, sample_data, tmp_path):
+    domains = (sample_data / "films.csv", sample_data / "books.csv")
+    how = ("--cold", "items", "--items", sample_data / "books_items.csv", "--feedback", "implicit",
+           "--rank", "8", "--lam", "0.02")  # fmt: skip
+    out = tmp_path / "audience.csv"
+    assert run("recommend", *domains, *how, "--out", out, "--top", "3") == (0, "", "")
+    table = pd.read_csv(out, dtype=str)
+    assert list(table.columns) == ["item_id", "user_id", "rank", "score", "method", "title"]
+    assert table.groupby("item_id").size().max() == 3
+    assert run("compare", *domains, *how, "--out", tmp_path / "new") == (0, "", "")
+    evidence = json.loads((tmp_path / "new" / "evidence.json").read_text())
+    assert evidence["config"]["cold"] == "items"
+    assert {"content", "similarity"} <= set(evidence["shots"][0]["methods"])
+    assert "--cold items" in evidence["command"]
+    assert f"--items {sample_data / 'books_items.csv'}" in evidence["command"]
+
+
+def test_texts_of_both_catalogues_bring_content_into_the_comparison(run, sample_data, tmp_path):
+    code, _, err = run(
+        "compare", sample_data / "films.csv", sample_data / "books.csv", "--out", tmp_path / "e",
+        "--items", sample_data / "books_items.csv",
+        "--source-items", sample_data / "films_items.csv",
+        "--method", "content", "--merge-editions", "--budget", "30", "--feedback", "implicit",
+        "--rank", "8", "--lam", "0.02", "--shots", "0",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    evidence = json.loads((tmp_path / "e" / "evidence.json").read_text())
+    assert evidence["shots"][0]["transfer"] == "content"
+    for flag in ("--merge-editions", "--budget 30", "--source-items", "--method content"):
+        assert flag in evidence["command"]
+    assert json.loads((tmp_path / "e" / "evidence.json").read_text())["config"]["merge_editions"]
+
+
 @pytest.fixture(scope="module")
 def catalogues(tmp_path_factory):
     folder = tmp_path_factory.mktemp("catalogues")

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -21,22 +22,39 @@ APP = Path(jobs.__file__).with_name("app.py")
 SMALL = Settings(rank=8, lam=0.05, shots=(0, 2), min_target=6)
 
 
-@pytest.fixture(scope="session")
-def small_run(sample_data: Path) -> Run:
-    """Films to books, with a third of the people."""
+def run_third(sample_data: Path, settings: Settings, *, shared: bool = True) -> Run:
+    """Films to books with a third of the people, who have other ids in films unless shared."""
 
-    def third(name: str) -> bytes:
+    def third(name: str, prefix: str = "") -> bytes:
         frame = pd.read_csv(sample_data / name, dtype=str)
         kept = frame[frame["user_id"].str[-1].isin(["1", "4", "7"])]
-        return kept.to_csv(index=False).encode()
+        return kept.assign(user_id=prefix + kept["user_id"]).to_csv(index=False).encode()
 
     return run(
-        read_ratings(third("films.csv"), name="films.csv"),
+        read_ratings(third("films.csv", "" if shared else "film-"), name="films.csv"),
         read_ratings(third("books.csv"), name="books.csv"),
-        SMALL,
+        settings,
         source_items=read_items(sample_data / "films_items.csv"),
         target_items=read_items(sample_data / "books_items.csv"),
     )
+
+
+@pytest.fixture(scope="session")
+def small_run(sample_data: Path) -> Run:
+    """Films to books, with a third of the people."""
+    return run_third(sample_data, SMALL)
+
+
+@pytest.fixture(scope="session")
+def items_run(sample_data: Path) -> Run:
+    """The same with books that are new, known by their texts."""
+    return run_third(sample_data, replace(SMALL, cold="items", feedback="implicit"))
+
+
+@pytest.fixture(scope="session")
+def unshared_run(sample_data: Path) -> Run:
+    """The same with nobody in both, so that only texts carry over."""
+    return run_third(sample_data, SMALL, shared=False)
 
 
 @pytest.fixture

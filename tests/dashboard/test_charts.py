@@ -38,7 +38,7 @@ def every_figure(evidence: Evidence, items: ItemMap, dark: bool) -> dict[str, go
     return {
         "curve": charts.k_shot_curve(evidence, dark),
         "dots": charts.gain_dots(evidence, dark),
-        "tried": charts.tried_heatmap(tried, "score", "NDCG@10", dark),
+        "tried": charts.tried_heatmap(tried, "score", "Target only", dark),
         "bars": charts.compare_bars(bars, "Ratings", "Rating", "Share", dark),
         "map": charts.item_scatter(items, found=[1], chosen=0, near={2: "x"}, dark=dark),
     }
@@ -141,6 +141,26 @@ def test_lower_is_better_turns_the_placebo_band(evidence: Evidence) -> None:
 def test_the_same_methods_look_different_in_more_than_colour(evidence: Evidence) -> None:
     lines = [t for t in charts.k_shot_curve(evidence).data if t.mode == "lines+markers"]
     assert len({(t.line.dash, t.marker.symbol) for t in lines}) == len(lines)
+
+
+def test_the_methods_to_compare_are_bold_and_the_others_thin(evidence: Evidence) -> None:
+    lines = {t.legendgroup: t for t in charts.k_shot_curve(evidence).data if "markers" in t.mode}
+    bold = {n for s in evidence.shots for n in (s.best_baseline, s.transfer, "auto")}
+    others = {n for s in evidence.shots for n in s.gains} - bold
+    assert others
+    for name, line in lines.items():
+        assert (line.line.width > 1) == (name not in others), name
+        # Baselines that are never the best wait in the legend.
+        assert line.visible == (True if name in bold | others else "legendonly"), name
+    bands = {t.legendgroup for t in charts.k_shot_curve(evidence).data if t.showlegend is False}
+    assert bands == bold - {"auto"}
+
+
+def test_the_best_cell_is_the_brightest_for_errors_too() -> None:
+    tried = pd.DataFrame({"rank": [8, 8], "lam": [0.1, 0.2], "rmse": [0.9, 0.8]})
+    figure = charts.tried_heatmap(tried, "rmse", "Target only", higher_is_better=False)
+    assert figure.data[0].reversescale
+    assert not charts.tried_heatmap(tried, "rmse", "Target only").data[0].reversescale
 
 
 def test_charts_know_nothing_of_streamlit() -> None:

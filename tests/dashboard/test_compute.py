@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from dashboard import compute, jobs
+from dashboard import compute, jobs, wording
 from transrec_core.recommending import listed_methods
 from transrec_core.running import Run
 from transrec_core.settings import Settings
@@ -190,7 +190,7 @@ def test_reasons_sum_to_the_score_and_name_what_the_user_had(fitted: jobs.Worksp
     methods = listed_methods(result.run.fit)
     frame = compute.user_lists(result, user, 5, methods).frames[methods[0]]
     table = compute.why(result, user, frame["item_id"].iloc[0], most=3)
-    assert table is not None
+    assert isinstance(table, pd.DataFrame)
     adds = table["Adds"].str.replace("−", "-").astype(float)
     assert adds.iloc[-1] == pytest.approx(frame["score"].iloc[0], abs=1e-3)
     assert adds.iloc[:-1].sum() == pytest.approx(adds.iloc[-1], abs=0.004)
@@ -203,4 +203,93 @@ def test_predicted_ratings_have_no_exact_reasons(fitted: jobs.Workspace) -> None
     fit = result.run.fit
     other = replace(result, run=replace(result.run, fit=replace(
         fit, spec=replace(fit.spec, feedback="ratings"))))  # fmt: skip
-    assert compute.why(other, compute.users(result)[0], fit.pair.target.items[0]) is None
+    said = compute.why(other, compute.users(result)[0], fit.pair.target.items[0])
+    assert isinstance(said, str)
+    assert "no sums of single interactions" in said
+
+
+def test_every_gain_has_its_corrected_p_but_auto(fitted: jobs.Workspace) -> None:
+    evidence = compute.evidences(shown(fitted))["ranking"]
+    shot = evidence.shots[0]
+    table = compute.all_gains(shot, evidence.cold).set_index("Method")
+    assert len(table) == len(shot.gains)
+    assert table.loc["Auto", "p (Holm)"] == "–"
+    assert (table["p (Holm)"] == "–").sum() == 1
+    assert table.loc[wording.method_word(shot.transfer), "Gain"] == wording.signed(shot.gain.mean)
+
+
+def test_cohorts_come_under_their_headings(fitted: jobs.Workspace) -> None:
+    parts = compute.evidences(shown(fitted))
+    tables = compute.cohort_tables(parts["ranking"])
+    assert list(tables) == [
+        "Users by source interactions",
+        "Users by target interactions",
+        "On popular, middling and rare items",
+        "By genre of the item",
+    ]
+    strata = tables["On popular, middling and rare items"]
+    assert strata["Level"].tolist() == ["popular", "middling", "rare"]
+    assert {"Users", "0", "2"} < set(strata.columns)
+    assert len(compute.cohort_tables(parts["ratings"])) == 2
+
+
+def test_what_was_settled_is_told_for_every_method(fitted: jobs.Workspace) -> None:
+    result = shown(fitted)
+    chosen = compute.chosen_of(result, "ranking")
+    assert chosen is not None
+    settled = compute.settled_table(result, chosen).set_index("Method")
+    assert settled.loc["Transfer (factor map)", "Parameters"] == "rank 8, λ 0.05"
+    assert settled.loc["Transfer (ridge)", "Parameters"].startswith("penalty ")
+    tried = compute.tried_table(result, chosen, "ndcg@10")
+    assert len(tried) == len(chosen.tried)
+    assert tried["NDCG@10"].notna().all()
+    assert compute.served_table(result, chosen)["Target interactions"].tolist() == [0, 2]
+    for method in ("ridge", "joint"):
+        name, rows = compute.searched(replace(chosen, method=method))
+        assert name == ("target_only" if method == "ridge" else method)
+        assert {"rank", "lam"} <= set(rows.columns)
+    reasons = dict(compute.left_out(result, chosen))
+    assert "it is for catalogues that share nobody" in reasons.values()
+
+
+def test_lists_on_new_items_name_users(loaded: jobs.Workspace, items_run: Run) -> None:
+    result = loaded.install(items_run, loaded.inputs, ("films.csv", "books.csv"), "cafe0004")
+    frame = compute.lists(result, ["b001", "b002"], 5, "auto")
+    assert list(frame.columns) == ["item_id", "user_id", "rank", "score", "method", "title"]
+    assert frame["item_id"].unique().tolist() == ["b001", "b002"]
+    assert frame["user_id"].isin(items_run.pair.target.items).all()
+    books = items_run.target_items
+    assert books is not None
+    assert (frame["title"] == books["title"].loc[frame["item_id"]].to_numpy()).all()
+    assert compute.subject(result, "b001") == f"{books.loc['b001', 'title']} (b001)"
+    text = compute.own_text(result, "b001")
+    assert text is not None
+    assert text["title"] == books.loc["b001", "title"]
+    assert not compute.has_space(result)
+
+
+def test_an_id_that_is_both_a_user_and_an_item_gets_no_title(
+    loaded: jobs.Workspace, items_run: Run
+) -> None:
+    result = loaded.install(items_run, loaded.inputs, ("films.csv", "books.csv"), "cafe0004")
+    assert compute.names(result, "target", ["b001"]) == ["b001"]
+
+
+def test_commands_name_the_files_of_texts(loaded: jobs.Workspace, small_run: Run) -> None:
+    settings = replace(small_run.settings, cold="items", merge_editions=True, budget=30.0)
+    result = loaded.install(
+        replace(small_run, settings=settings), "", ("a.csv", "b.csv"), "1", ("", "b items.csv")
+    )
+    for command in compute.commands(result):
+        assert "--items 'b items.csv'" in command
+        assert "--source-items" not in command
+        assert "--cold items --budget 30 --merge-editions" in command
+
+
+def test_a_work_under_two_ids_is_noticed(workspace: jobs.Workspace) -> None:
+    compute.load_sample(workspace)
+    titles = b"item_id,title\nb001,Dune\nb002,Dune (Paperback)\n"
+    assert compute.load_items(workspace, titles, "books.csv", ("target",))
+    found = [c.problem for c in compute.checks(workspace) if c.problem.code == "EDITIONS"]
+    assert [problem.severity for problem in found] == ["warning", "info"]
+    assert "merge_editions" in found[0].fix

@@ -9,9 +9,9 @@ import pytest
 import stand_ins
 from streamlit.testing.v1 import AppTest
 
-from dashboard import compute, jobs
+from dashboard import compute, jobs, wording
 from transrec_core.running import Run
-from transrec_core.settings import Settings
+from transrec_core.settings import METHODS, Settings
 
 PAGES = ("data", "compare", "space", "user", "export")
 RESULTS = PAGES[1:]
@@ -225,10 +225,91 @@ def test_without_a_comparison_the_page_says_why(
 def test_without_a_common_space_the_page_says_why(
     open_app: OpenApp, loaded: jobs.Workspace, small_run: Run
 ) -> None:
-    fit = dataclasses.replace(small_run.fit, prior=None)
+    fit = small_run.fit.by("content")
+    fit = dataclasses.replace(fit, map_users=fit.map_users[:1])
     loaded.install(dataclasses.replace(small_run, fit=fit), loaded.inputs, ("a", "b"), "cafe0003")
     assert "No common space" in text(open_app(loaded, "space"))
     open_app(loaded, "user")
+
+
+def test_where_items_are_new_every_page_speaks_of_items(
+    open_app: OpenApp, loaded: jobs.Workspace, items_run: Run
+) -> None:
+    loaded.settings = items_run.settings
+    loaded.install(items_run, loaded.inputs, ("films.csv", "books.csv"), "cafe0004")
+    compare = text(open_app(loaded, "compare"))
+    assert "For items with no history in the target" in compare
+    assert "What validation items settled" in compare
+    assert "new items" in compare
+    assert "test user" not in compare
+    assert "No map of items in this fit" in text(open_app(loaded, "space"))
+    user = open_app(loaded, "user")
+    assert "Which users would one item get?" in text(user)
+    assert "What its text says" in text(user)
+    assert "Most active users" in text(user)
+    assert "Why this user?" in text(user)
+    export = open_app(loaded, "export")
+    assert "item_id, user_id, rank" in text(export)
+    export.session_state["export_who"] = "Chosen"
+    export.run()
+    assert "Paste or upload at least one item id." in text(export)
+    open_app(loaded, "data")
+
+
+def test_without_shared_users_texts_still_make_lists(
+    open_app: OpenApp, loaded: jobs.Workspace, unshared_run: Run
+) -> None:
+    loaded.install(unshared_run, loaded.inputs, ("films.csv", "books.csv"), "cafe0005")
+    assert "Nobody is in both catalogues" in text(open_app(loaded, "compare"))
+    assert "No common space" in text(open_app(loaded, "space"))
+    assert "Why this item?" in text(open_app(loaded, "user"))
+    assert "Recommendation lists" in text(open_app(loaded, "export"))
+
+
+def test_a_method_without_reasons_says_so_quietly(
+    open_app: OpenApp, loaded: jobs.Workspace, small_run: Run
+) -> None:
+    fit = small_run.fit.by("neural_map")
+    loaded.install(dataclasses.replace(small_run, fit=fit), loaded.inputs, ("a", "b"), "cafe0006")
+    app = open_app(loaded, "user")
+    assert any("no sums of single interactions" in c.value for c in app.caption)
+    assert not app.error
+
+
+def test_a_method_that_cannot_be_used_says_why(open_app: OpenApp, loaded: jobs.Workspace) -> None:
+    app = open_app(loaded)
+    app.selectbox(key="fit_method").set_value("joint")
+    app.session_state["fit_model"] = "nmf"
+    app.run()
+    app.button(key="fit_go").click().run()
+    assert loaded.job is not None
+    loaded.job.join(60)
+    said = text(open_app(loaded))
+    assert "joint cannot be used here: it needs als." in said
+    assert "This fit is not possible" in said
+
+
+def test_works_under_two_ids_are_merged_with_one_click(
+    open_app: OpenApp, loaded: jobs.Workspace
+) -> None:
+    titles = b"item_id,title\nb001,Dune\nb002,Dune (Paperback)\n"
+    compute.load_items(loaded, titles, "books.csv", ("target",))
+    app = open_app(loaded)
+    button = next(b for b in app.button if b.label == "Make one item of each work")
+    button.click().run()
+    assert not app.exception
+    assert app.toggle(key="fit_merge_editions").value
+    assert any(b.label == "The next fit has one item of each work" for b in app.button)
+
+
+def test_the_form_holds_every_new_setting(open_app: OpenApp, fitted: jobs.Workspace) -> None:
+    app = open_app(fitted, "compare")
+    words = [wording.method_word(method) for method in METHODS]
+    assert app.selectbox(key="fit_method").options == words
+    app.session_state["fit_cold"] = "items"
+    app.number_input(key="fit_budget").set_value(20)
+    app.run()
+    assert "Who is new, time budget changed: refit" in text(app)
 
 
 def test_no_overlap_is_said_before_and_after_a_fit(
@@ -282,7 +363,7 @@ def test_chosen_users_are_counted_and_strangers_named(
     assert fitted.shown is not None
     someone = compute.users(fitted.shown)[0]
     app = open_app(fitted, "export")
-    app.session_state["export_who"] = "Chosen users"
+    app.session_state["export_who"] = "Chosen"
     app.run()
     assert "Paste or upload at least one user id." in text(app)
     app.text_area(key="export_ids").set_value(f"{someone}\nnobody\n").run()
@@ -312,7 +393,7 @@ def test_starting_afresh_leaves_the_link_alive(open_app: OpenApp, fitted: jobs.W
 def test_every_widget_has_a_key(open_app: OpenApp, fitted: jobs.Workspace) -> None:
     kinds = (
         "button", "selectbox", "number_input", "text_input", "text_area", "segmented_control",
-        "file_uploader", "download_button",
+        "file_uploader", "download_button", "toggle",
     )  # fmt: skip
     for page in PAGES:
         app = open_app(fitted, page)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from transrec_core.data.linking import DomainPair
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # Sets with Jaccard 0.8 agree in one of 16 bands of 4 minimum hashes with probability 0.9998.
 BANDS, ROWS = 16, 4
+CELLS = 2**22
 
 
 @dataclass(frozen=True)
@@ -46,42 +48,14 @@ def find_crosslisted(pair: DomainPair, *, least: float = 0.8, users: int = 5) ->
         Jaccard similarity from which a pair counts.
     users
         Shared users that both items must have in common; fewer agree by chance.
-
-    Notes
-    -----
-    Candidates by MinHash with banding (Broder 1997; Leskovec et al., Mining of Massive Datasets,
-    chapter 3), then exact similarity of each candidate.
     """
-    source = sp.csc_array(pair.source.matrix[pair.source_rows])
-    target = sp.csc_array(pair.target.matrix[pair.target_rows])
-    rng = np.random.default_rng(0)
-    candidates: set[tuple[int, int]] = set()
-    columns = [np.flatnonzero(np.diff(m.indptr) >= users) for m in (source, target)]
-    if len(columns[0]) == 0 or len(columns[1]) == 0:
-        return Crosslisted(*(np.empty(0, np.int64),) * 2, np.empty(0))
-    for _ in range(BANDS):
-        hashes = rng.permuted(
-            np.tile(np.arange(len(pair.shared), dtype=np.int32), (ROWS, 1)), axis=1
-        )
-        keys = [_band(m, hashes, kept) for m, kept in zip((source, target), columns, strict=True)]
-        held: dict[bytes, list[int]] = {}
-        for key, column in zip(keys[1], columns[1], strict=True):
-            held.setdefault(key, []).append(int(column))
-        for key, column in zip(keys[0], columns[0], strict=True):
-            candidates.update((int(column), other) for other in held.get(key, ()))
-    found = []
-    for s, t in sorted(candidates):
-        a = source.indices[source.indptr[s] : source.indptr[s + 1]]
-        b = target.indices[target.indptr[t] : target.indptr[t + 1]]
-        common = len(np.intersect1d(a, b, assume_unique=True))
-        similarity = common / (len(a) + len(b) - common)
-        if common >= users and similarity >= least:
-            found.append((-similarity, s, t))
-    found.sort()
     return Crosslisted(
-        np.array([s for _, s, _ in found], np.int64),
-        np.array([t for _, _, t in found], np.int64),
-        np.array([-j for j, _, _ in found], np.float64),
+        *similar_columns(
+            sp.csc_array(pair.source.matrix[pair.source_rows]),
+            sp.csc_array(pair.target.matrix[pair.target_rows]),
+            least=least,
+            users=users,
+        )
     )
 
 
@@ -94,6 +68,57 @@ def without_crosslisted(pair: DomainPair) -> DomainPair:
     return replace(pair, source=pair.source.without_items(copies)) if len(copies) else pair
 
 
+def similar_columns(
+    one: sp.csc_array, other: sp.csc_array | None = None, *, least: float = 0.8, users: int = 5
+) -> tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float64]"]:
+    """Pairs of columns with nearly the same users: the two columns and their similarity.
+
+    Parameters
+    ----------
+    one, other
+        Users × items, with the same users; without ``other``, ``one`` is compared with itself and
+        each pair is there once.
+    least
+        Jaccard similarity from which a pair counts.
+    users
+        Users that both columns must have in common.
+
+    Returns
+    -------
+    tuple of arrays
+        Column of ``one``, column of ``other``, similarity; most alike first.
+
+    Notes
+    -----
+    Candidates by MinHash with banding (Broder 1997; Leskovec et al., Mining of Massive Datasets,
+    chapter 3), then exact similarity of each candidate.
+    """
+    matrices = (one,) if other is None else (one, other)
+    columns = [np.flatnonzero(np.diff(m.indptr) >= users) for m in matrices]
+    rng = np.random.default_rng(0)
+    found = [np.empty(0, np.int64)]
+    for _ in range(BANDS if all(map(len, columns)) else 0):
+        hashes = rng.permuted(np.tile(np.arange(one.shape[0], dtype=np.int32), (ROWS, 1)), axis=1)
+        bands = [
+            pd.DataFrame({"band": _band(m, hashes, kept), "column": kept})
+            for m, kept in zip(matrices, columns, strict=True)
+        ]
+        met = bands[0].merge(bands[-1], on="band")
+        first, second = met["column_x"].to_numpy(), met["column_y"].to_numpy()
+        if other is None:
+            first, second = first[first < second], second[first < second]
+        found.append(first * matrices[-1].shape[1] + second)
+    first, second = np.divmod(np.unique(np.concatenate(found)), matrices[-1].shape[1])
+    sizes = [np.diff(m.indptr).astype(np.int64) for m in (one, matrices[-1])]
+    total = sizes[0][first] + sizes[1][second]
+    common = _common(one, matrices[-1], first, second, total)
+    similarity = common / (total - common)
+    alike = (common >= users) & (similarity >= least)
+    first, second, similarity = first[alike], second[alike], similarity[alike]
+    order = np.lexsort((second, first, -similarity))
+    return first[order], second[order], similarity[order]
+
+
 def _band(
     matrix: sp.csc_array, hashes: "NDArray[np.int32]", columns: "NDArray[np.int64]"
 ) -> list[bytes]:
@@ -104,3 +129,24 @@ def _band(
     for row, permutation in enumerate(hashes):
         smallest[filled, row] = np.minimum.reduceat(permutation[matrix.indices], starts)
     return [signature.tobytes() for signature in smallest[columns]]
+
+
+def _common(
+    one: sp.csc_array,
+    other: sp.csc_array,
+    first: "NDArray[np.int64]",
+    second: "NDArray[np.int64]",
+    cells: "NDArray[np.int64]",
+) -> "NDArray[np.int64]":
+    """Number of users that each pair of columns has in common, so many cells at a time."""
+    # Ones, because a stored zero is an interaction too.
+    one, other = (
+        sp.csc_array((np.ones(m.nnz, np.int32), m.indices, m.indptr), m.shape) for m in (one, other)
+    )
+    cuts = np.flatnonzero(np.diff(np.cumsum(cells) // CELLS)) + 1
+    return np.concatenate(
+        [
+            one[:, part].multiply(other[:, opposite]).sum(axis=0, dtype=np.int64)
+            for part, opposite in zip(np.split(first, cuts), np.split(second, cuts), strict=True)
+        ]
+    )

@@ -209,6 +209,16 @@ class Interactions:
         times = None if self.times is None else self.times[cells]
         return Interactions(self.users, self.items[kept], matrix, times, self.explicit)
 
+    def transposed(self) -> "Interactions":
+        """Items as users and users as items: what is asked of new users, asked of new items."""
+        matrix = self.matrix
+        at = sp.csr_array(
+            (np.arange(matrix.nnz, dtype=np.int32), matrix.indices, matrix.indptr), matrix.shape
+        ).T.tocsr()
+        turned = sp.csr_array((matrix.data[at.data], at.indices, at.indptr), at.shape)
+        times = None if self.times is None else self.times[at.data]
+        return Interactions(self.items, self.users, turned, times, self.explicit)
+
     def rows_of(self, user_ids: "pd.Index | list[str]") -> "NDArray[np.int64]":
         """Row of each id, −1 where the id is not in this domain."""
         return self.users.get_indexer(pd.Index(user_ids)).astype(np.int64)

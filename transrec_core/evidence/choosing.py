@@ -1,19 +1,21 @@
-"""What validation users settle: rank, λ, prior strengths, the baseline, where transfer is used."""
+"""What validation users settle: parameters, strengths, the baseline, where transfer is used."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from transrec_core.baselines import Baselines
 from transrec_core.data.linking import DomainPair
-from transrec_core.errors import TooFewUsersError
+from transrec_core.errors import BadSettingError, TooFewUsersError
+from transrec_core.evidence.budget import Budget
 from transrec_core.evidence.evaluating import (
     Kind,
     PerShot,
-    evaluate_baseline,
-    evaluate_placed,
+    baseline_scorers,
+    evaluate,
+    evaluate_strengths,
 )
 from transrec_core.evidence.resampling import bootstrap_means, interval
 from transrec_core.evidence.results import Chosen
@@ -21,37 +23,57 @@ from transrec_core.evidence.splitting import HeldOut, without_users
 from transrec_core.factors.model import Factors
 from transrec_core.progress import Meter
 from transrec_core.settings import PRIORS, Settings
-from transrec_core.transfer.fitting import ROW_MAP, FitSpec, TransferFit, fit_transfer
-from transrec_core.transfer.fold_in import mean_prior
-from transrec_core.transfer.linear_map import SourceRows, rows_of
+from transrec_core.transfer.fitting import (
+    CODEBOOK,
+    EASE,
+    JOINT,
+    RIDGE,
+    ROW_MAP,
+    SERVED_BASELINES,
+    TARGET_ONLY,
+    FitSpec,
+    TransferFit,
+    applicable,
+    fit_transfer,
+)
+from transrec_core.transfer.knowledge import Ground
+from transrec_core.transfer.scorers import Blend
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+    from numpy.typing import NDArray
 
 RANKS = (8, 16, 32, 64)
 LAMBDAS: Mapping[str, tuple[float, ...]] = {
     "implicit": (0.0006, 0.002, 0.006, 0.02, 0.06, 0.2),
     "ratings": (0.006, 0.02, 0.06, 0.2, 0.6),
 }
+SOURCE_WEIGHTS = (0.1, 0.3, 1.0)
+PENALTIES = (20.0, 60.0, 200.0, 600.0, 2000.0)
 DEFAULT_RANK = 32
 DEFAULT_LAM = {"implicit": 0.006, "ratings": 0.06}
 MAX_CANDIDATES = 9
+LATER_CANDIDATES = 5
+"""The same for methods that begin where an earlier one ended: it and its neighbours."""
 LARGEST_ROWS = 300_000
-"""Users and items of a source up to which ``auto`` tries the row map: its directions are dense."""
+"""Users and items of a source up to which ``auto`` reads rows: their directions are dense."""
+TARGET_BASELINES = (TARGET_ONLY, EASE)
 STRENGTHS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+BLENDS = (0.25, 0.5, 0.75, 1.0)
 
 Feedback = Literal["implicit", "ratings"]
-
-TARGET_ONLY = "target_only"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One method under one rank and λ, with the prior strength that suits each number of shots.
+    """One method under one set of parameters, with the strength that suits each number of shots.
 
     Attributes
     ----------
     score
         Mean over shots of the metric's mean over users, turned so that higher is better.
     fit
-        The factorizations, and the map of a transfer method.
+        The factorizations, and what the method knows.
     strength
         τ at each number of shots.
     values
@@ -63,11 +85,6 @@ class Candidate:
     strength: Mapping[int, float]
     values: PerShot
 
-    @property
-    def spec(self) -> FitSpec:
-        """How both domains were factorized."""
-        return self.fit.spec
-
 
 @dataclass(frozen=True)
 class Choice:
@@ -77,78 +94,93 @@ class Choice:
     ----------
     chosen
         The part that the result shows.
-    transfer, target_only
-        How to factorize for transfer and for the target-only baseline.
-    source
-        The source factorization behind ``transfer``.
-    strengths
-        τ at each number of shots of every transfer method that was tried; the chosen one's too.
-    rows
-        The source rows where a method reads them.
+    specs
+        How to factorize for every method that was tried, the target-only baseline among them.
+    sources
+        The source factorizations behind them, by rank and λ.
     """
 
     chosen: Chosen
-    transfer: FitSpec
-    target_only: FitSpec
-    source: Factors
-    strengths: Mapping[str, Mapping[int, float]]
-    rows: SourceRows | None
+    specs: Mapping[str, FitSpec]
+    sources: Mapping[tuple[int, float], Factors]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Values of one parameter, rising; a search starts at ``start``."""
+
+    name: str
+    values: tuple[float, ...]
+    start: float
 
 
 class Search:
-    """Which (rank, λ) to try next: the untried neighbours of the best so far, on a fixed grid.
+    """Which parameters of one method to try next: untried neighbours of the best, on a grid.
 
-    Ends when the best of both methods has no untried neighbour, or after ``MAX_CANDIDATES``.
+    Ends when the best has no untried neighbour, or after ``most`` candidates.
     """
 
-    def __init__(self, ranks: tuple[int, ...], lambdas: tuple[float, ...]) -> None:
-        self.ranks = ranks
-        self.lambdas = lambdas
-        self.tried: list[tuple[int, float]] = []
-
-    @classmethod
-    def over(cls, pair: DomainPair, kind: Kind, settings: Settings) -> "Search":
-        """The grid that the settings leave open and the data can carry."""
-        limit = min(*pair.source.matrix.shape, *pair.target.matrix.shape)
-        ranks = tuple(dict.fromkeys(min(rank, limit) for rank in RANKS))
-        lambdas = LAMBDAS[kind.feedback]
-        return cls(
-            ranks if settings.rank is None else (settings.rank,),
-            lambdas if settings.lam is None else (settings.lam,),
-        )
+    def __init__(self, axes: Sequence[Axis], most: int = MAX_CANDIDATES) -> None:
+        self.axes = axes
+        self.most = most
+        self.tried: list[tuple[int, ...]] = []
+        self.best: tuple[float, tuple[int, ...]] | None = None
 
     @property
-    def share_before(self) -> float:
-        """Share of the search done before the candidate last given out."""
-        return (len(self.tried) - 1) / MAX_CANDIDATES
+    def share(self) -> float:
+        """Share of the search that is done."""
+        return len(self.tried) / self.most
 
-    @property
-    def share_after(self) -> float:
-        """Share done after it."""
-        return len(self.tried) / MAX_CANDIDATES
-
-    def next(self, *bests: FitSpec | None) -> tuple[int, float] | None:
-        """The next candidate, given the best ones so far; ``None`` when the search is over."""
-        if not self.tried:
-            wanted = [(_middle(self.ranks, DEFAULT_RANK), len(self.lambdas) // 2)]
-        else:
-            at = [
-                (self.ranks.index(best.rank), self.lambdas.index(best.lam))
-                for best in bests
-                if best is not None
-            ]
-            wanted = [
-                (i + di, j + dj)
-                for di, dj in ((0, 1), (0, -1), (-1, 0), (1, 0))
-                for i, j in at
-                if 0 <= i + di < len(self.ranks) and 0 <= j + dj < len(self.lambdas)
-            ]
-        candidates = [(self.ranks[i], self.lambdas[j]) for i, j in wanted]
-        untried = [candidate for candidate in candidates if candidate not in self.tried]
-        if not untried or len(self.tried) == MAX_CANDIDATES:
+    def next(self) -> dict[str, Any] | None:
+        """The next parameters by name; ``None`` when the search is over."""
+        if len(self.tried) == self.most:
             return None
-        self.tried.append(untried[0])
-        return untried[0]
+        wanted: list[tuple[int, ...]] = []
+        if self.best is None:
+            wanted.append(tuple(_nearest(axis.values, axis.start) for axis in self.axes))
+        else:
+            # The last axis first: λ matters more than the rank.
+            for place in reversed(range(len(self.axes))):
+                for step in (1, -1):
+                    moved = list(self.best[1])
+                    moved[place] += step
+                    if 0 <= moved[place] < len(self.axes[place].values):
+                        wanted.append(tuple(moved))
+        untried = next((at for at in wanted if at not in self.tried), None)
+        if untried is None:
+            return None
+        self.tried.append(untried)
+        return {
+            axis.name: axis.values[place] for axis, place in zip(self.axes, untried, strict=True)
+        }
+
+    def tell(self, score: float) -> bool:
+        """Take the score of what was given out last; whether it is the best so far."""
+        if self.best is not None and score <= self.best[0]:
+            return False
+        self.best = (score, self.tried[-1])
+        return True
+
+
+def _nearest(values: Sequence[float], wish: float) -> int:
+    """Position of the value nearest to the wished one by ratio, the lower of two."""
+    return int(np.argmin(np.abs(np.log(np.maximum(values, 1e-12) / max(wish, 1e-12)))))
+
+
+def _axes(pair: DomainPair, method: str, settings: Settings, start: FitSpec) -> list[Axis]:
+    """What a method leaves open: what the settings do, on values that the data can carry."""
+    if method in (RIDGE, EASE):
+        return [Axis("penalty", PENALTIES, start.penalty)]
+    limit = min(*pair.source.matrix.shape, *pair.target.matrix.shape)
+    ranks = tuple(dict.fromkeys(min(rank, limit) for rank in RANKS))
+    axes = [Axis("source_weight", SOURCE_WEIGHTS, start.source_weight)] if method == JOINT else []
+    return [
+        *axes,
+        Axis("rank", ranks if settings.rank is None else (settings.rank,), start.rank),
+        Axis(
+            "lam", LAMBDAS[start.feedback] if settings.lam is None else (settings.lam,), start.lam
+        ),
+    ]
 
 
 def spec_of(settings: Settings, feedback: Feedback, rank: int, lam: float) -> FitSpec:
@@ -171,138 +203,295 @@ def default_spec(pair: DomainPair, feedback: Feedback, settings: Settings) -> Fi
     return spec_of(settings, feedback, settings.rank or min(DEFAULT_RANK, limit), lam)
 
 
-def _middle(ranks: tuple[int, ...], wish: int) -> int:
-    """Position of the largest rank up to the wished one, or of the smallest."""
-    return max((i for i, rank in enumerate(ranks) if rank <= wish), default=0)
+def spec_from(settings: Settings, feedback: Feedback, chosen: Chosen, method: str) -> FitSpec:
+    """How to factorize for one of the methods that validation users settled."""
+    own = dict(chosen.parameters[method])
+    spec = spec_of(settings, feedback, int(own.pop("rank")), own.pop("lam"))
+    return replace(spec, **own)  # type: ignore[arg-type]
+
+
+def methods_for(ground: Ground, settings: Settings) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Transfer methods to try, and those left out with the reason.
+
+    Raises
+    ------
+    BadSettingError
+        The method that is set cannot be used on these domains.
+    """
+    pair = ground.pair
+    reasons = applicable(ground, settings.model)
+    if settings.method != "auto":
+        if reasons[settings.method]:
+            raise BadSettingError(
+                f"{settings.method} cannot be used here: {reasons[settings.method]}.",
+                f"Choose {_listed([m for m, reason in reasons.items() if not reason])}.",
+            )
+        return (settings.method,), {}
+    if pair.linked and len(pair.shared):
+        reasons[CODEBOOK] = reasons[CODEBOOK] or "it is for catalogues that share nobody"
+    size = sum(pair.source.matrix.shape)
+    if size > LARGEST_ROWS:
+        for method in (ROW_MAP, RIDGE):
+            large = f"the source has {size:,} users and items, more than {LARGEST_ROWS:,}"
+            reasons[method] = reasons[method] or large
+    tried = tuple(method for method in PRIORS if not reasons[method])
+    return tried, {method: reason for method, reason in reasons.items() if reason}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if names else "another source: no method can be used"
+
+
+@dataclass
+class Trials:
+    """One method after the other, each under several parameters, on the same validation users.
+
+    Attributes
+    ----------
+    ground, kind, settings
+        What is compared.
+    users
+        The validation users.
+    matrix
+        Target data without them and the test users.
+    map_users
+        Positions of the shared users who are neither.
+    budget
+        What it may cost.
+    tried
+        Every candidate as a row, in the order tried.
+    factors
+        The factorizations of both domains so far, by rank and λ.
+    """
+
+    ground: Ground
+    kind: Kind
+    settings: Settings
+    users: HeldOut
+    matrix: "sp.csr_array"
+    map_users: "NDArray[np.integer]"
+    budget: Budget
+    tried: list[dict[str, Any]] = field(default_factory=list)
+    factors: dict[tuple[int, float], tuple[Factors, Factors]] = field(default_factory=dict)
+
+    def search(
+        self, method: str, start: FitSpec, seconds: float, meter: Meter, most: int
+    ) -> Candidate | None:
+        """The best candidate of one method; ``None`` where it learned nothing, or had no time.
+
+        Parameters
+        ----------
+        method
+            A transfer method or the target-only baseline.
+        start
+            The parameters to begin at.
+        seconds
+            What the search may cost; it ends before a candidate that would go beyond, but one is
+            always tried.
+        most
+            How many candidates are tried at most.
+        """
+        search = Search(_axes(self.ground.pair, method, self.settings, start), most)
+        best: Candidate | None = None
+        spent = 0.0
+        while (point := search.next()) is not None:
+            spec = replace(start, **point)
+            cost = self.budget.cost(method, spec, (spec.rank, spec.lam) in self.factors)
+            if spent + cost > seconds and len(search.tried) > 1:
+                break
+            spent += cost
+            part = meter.part((len(search.tried) - 1) / most, search.share)
+            found = self.candidate(method, spec, part)
+            if found is None:
+                break
+            self.tried.append(_row(self.kind, method, found, tuple(point)))
+            if search.tell(found.score):
+                best = found
+        self.budget.spent += spent
+        return best
+
+    def candidate(self, method: str, spec: FitSpec, meter: Meter) -> Candidate | None:
+        """One method under one set of parameters; ``None`` where it can learn nothing."""
+        fit = self._fit(spec, meter)
+        meter.report(0.9, self._stage, f"{method.replace('_', ' ')}, rank {spec.rank}")
+        strengths: tuple[float, ...] = STRENGTHS
+        if method == TARGET_ONLY:
+            scorer = fit.scorer(None, len(self.users.positions))
+            strengths = (0.0, *STRENGTHS)
+        else:
+            fit = fit.by(method)
+            if fit.knowledge is None:
+                return None
+            scorer = fit.scorer(self.ground.pair.source_rows[self.users.positions])
+        scored = list(self.settings.shots)
+        if method in TARGET_BASELINES:
+            # At zero shots everybody gets the same list: popularity stands for that.
+            scored = [shots for shots in scored if shots > 0] or scored
+        found = evaluate_strengths(self.kind, self.settings, scorer, self.users, strengths)
+        return _candidate(self.kind, fit, found, scored)
+
+    @property
+    def _stage(self) -> str:
+        return f"Choosing parameters for {self.kind.words}"
+
+    def _fit(self, spec: FitSpec, meter: Meter) -> TransferFit:
+        key = (spec.rank, spec.lam)
+        source, target = self.factors.get(key, (None, None))
+        # Each from the same cold start, so that a result does not depend on the order tried.
+        fit = fit_transfer(
+            self.ground.pair,
+            spec,
+            target_matrix=self.matrix,
+            map_users=self.map_users,
+            method=None,
+            ground=self.ground,
+            source=source,
+            target=target,
+            on_fit=meter.part(0, 0.9).fits(self._stage),
+        )
+        self.factors[key] = (fit.source, fit.alone)
+        return fit
 
 
 def choose(
-    pair: DomainPair,
+    ground: Ground,
     kind: Kind,
     settings: Settings,
     validation: HeldOut,
     test: HeldOut,
     meter: Meter,
+    seconds: float = float("inf"),
 ) -> Choice:
     """Settle everything that is open on validation users; test users' target data is not read.
 
-    Transfer and the target-only baseline each keep their own best rank, λ and prior strengths, so
-    that neither is judged with the other's parameters. Of several transfer methods the first one
-    settles rank and λ for all.
+    Every method has a search of its own for its parameters and prior strengths, so that none is
+    judged with another's. The target-only baseline's is never the shorter one.
+
+    Parameters
+    ----------
+    seconds
+        What all searches may cost together, as estimated.
 
     Raises
     ------
     TooFewUsersError
-        Too few shared users are left to learn the map.
+        Too few shared users are left to learn from.
+    BadSettingError
+        The method that is set cannot be used on these domains.
     """
+    pair = ground.pair
     held = np.concatenate([validation.positions, test.positions])
-    matrix = without_users(pair.target.matrix, pair.target_rows[held])
-    others = np.setdiff1d(np.arange(len(pair.shared)), held)
-    first, *others_tried = _methods(pair, settings)
-    rows = None
-    if ROW_MAP in (first, *others_tried):
-        rows = rows_of(pair.source, kind.feedback, settings.seed)
-    search = Search.over(pair, kind, settings)
-    tried: list[dict[str, Any]] = []
-    transfer: Candidate | None = None
-    alone: Candidate | None = None
-    while (
-        candidate := search.next(transfer.spec if transfer else None, alone.spec if alone else None)
-    ) is not None:
-        spec = spec_of(settings, kind.feedback, *candidate)
-        part = meter.part(search.share_before, search.share_after)
-        # Each from the same cold start, so that a result does not depend on the order tried.
-        fit = fit_transfer(
-            pair,
-            spec,
-            target_matrix=matrix,
-            map_users=others,
-            method=first,
-            rows=rows,
-            on_fit=part.fits(f"Choosing parameters for {kind.words}"),
-        )
-        average = mean_prior(fit.target, np.diff(matrix.indptr), len(validation.positions))
-        found = _candidate(
-            kind,
-            fit,
-            {
-                tau: evaluate_placed(kind, settings, fit.target, validation, average, tau)
-                for tau in (0.0, *STRENGTHS)
-            },
-            # At zero shots everybody gets the same list: popularity stands for that.
-            [shots for shots in settings.shots if shots > 0] or list(settings.shots),
-        )
-        tried.append(_row(kind, TARGET_ONLY, found))
-        alone = found if alone is None or found.score > alone.score else alone
-        if fit.prior is None:
-            continue
-        found = _transfer_candidate(kind, settings, fit, validation)
-        tried.append(_row(kind, first, found))
-        transfer = found if transfer is None or found.score > transfer.score else transfer
-    if alone is None or transfer is None:
+    methods, left_out = methods_for(ground, settings)
+    judged = validation.test.shape[0] * validation.test.shape[1] * len(settings.shots)
+    trials = Trials(
+        ground,
+        kind,
+        settings,
+        validation,
+        without_users(pair.target.matrix, pair.target_rows[held]),
+        np.setdiff1d(np.arange(len(pair.shared)), held),
+        Budget(pair, float(judged * len(STRENGTHS)), seconds),
+    )
+    start = default_spec(pair, kind.feedback, settings)
+    found: dict[str, Candidate] = {}
+    # Regression on single items has to beat regression on the target's own.
+    searched = (TARGET_ONLY, *([EASE] if RIDGE in methods else []), *methods)
+    needed = (TARGET_ONLY, methods[0])
+    for number, method in enumerate(searched):
+        part = meter.part(0.95 * number / len(searched), 0.95 * (number + 1) / len(searched))
+        left = trials.budget.share(len(searched) - number)
+        best = None
+        if method in needed or trials.budget.cost(method, start, True) <= left:
+            most = MAX_CANDIDATES if method in needed else LATER_CANDIDATES
+            best = trials.search(method, start, left, part, most)
+        if best is not None:
+            found[method] = best
+            start = best.fit.spec
+        else:
+            left_out[method] = "it would have taken longer than the budget allows"
+    if not set(found) - set(TARGET_BASELINES):
         raise TooFewUsersError(
-            f"Only {len(others)} shared users are left to learn the map from source to target.",
+            f"Only {len(trials.map_users)} shared users are left to learn from.",
             "Bring more shared users.",
         )
-    strengths = {first: transfer.strength}
-    for method in others_tried:
-        meter.report(1, f"Choosing parameters for {kind.words}", f"trying {method}")
-        fit = transfer.fit.mapped_by(method, rows)
-        found = _transfer_candidate(kind, settings, fit, validation)
-        tried.append(_row(kind, method, found))
-        strengths[method] = found.strength
-        transfer = found if found.score > transfer.score else transfer
-    baselines = Baselines.fit(matrix)
+    meter.report(0.95, f"Choosing parameters for {kind.words}", "where transfer is used")
+    return _settled(trials, found, left_out)
+
+
+def _settled(trials: Trials, found: dict[str, Candidate], left_out: Mapping[str, str]) -> Choice:
+    """Which method stands for transfer, which baseline it has to beat, and where it is used."""
+    kind, settings, users = trials.kind, trials.settings, trials.users
+    alone = found[TARGET_ONLY]
+    method = max((m for m in found if m not in TARGET_BASELINES), key=lambda m: found[m].score)
+    transfer = found[method]
+    baselines = Baselines.fit(trials.matrix)
+    simple = baseline_scorers(kind, trials.ground, baselines, trials.matrix, users)
     plain = {
-        name: evaluate_baseline(kind, settings, baselines, name, validation)
-        for name in kind.baselines
+        name: evaluate(kind, settings, scorer, users).values for name, scorer in simple.items()
     }
-    plain[TARGET_ONLY] = alone.values
+    plain |= {name: found[name].values for name in TARGET_BASELINES if name in found}
+    alone_scorer = alone.fit.scorer(None, len(users.positions))
+    moved_scorer = transfer.fit.scorer(trials.ground.pair.source_rows[users.positions])
     random = np.random.default_rng([settings.seed, 2])
     baseline_at: dict[int, str] = {}
-    transfer_at: dict[int, bool] = {}
+    fallback_at: dict[int, str] = {}
+    blend: dict[int, float] = {}
     for shots in settings.shots:
-        enough = validation.enough[shots]
+        enough = users.enough[shots]
         if not enough.any():
             continue
         means = {
             name: kind.sign * float(values[shots][enough].mean()) for name, values in plain.items()
         }
         baseline_at[shots] = max(means, key=lambda name: means[name])
-        gain = kind.sign * (transfer.values[shots] - plain[baseline_at[shots]][shots])[enough]
+        # All baselines can predict ratings; only some can make lists.
+        served = SERVED_BASELINES if kind.name == "ranking" else tuple(means)
+        fallback_at[shots] = max(
+            (name for name in means if name in served), key=lambda name: means[name]
+        )
+        at_shots = replace(settings, shots=(shots,))
+        mixed = {
+            weight: transfer.values[shots]
+            if weight == 1
+            else evaluate(
+                kind,
+                at_shots,
+                Blend(alone_scorer, moved_scorer, alone.strength[shots], weight),
+                users,
+                transfer.strength[shots],
+            ).values[shots]
+            for weight in BLENDS
+        }
+        weight = max(mixed, key=lambda w: kind.sign * float(mixed[w][enough].mean()))
+        gain = kind.sign * (mixed[weight] - plain[fallback_at[shots]][shots])[enough]
         resampled = bootstrap_means(gain[:, None], random)[:, 0]
-        transfer_at[shots] = bool(interval(gain.mean(), resampled).low > 0)
+        blend[shots] = weight if interval(gain.mean(), resampled).low > 0 else 0.0
+    specs = {name: candidate.fit.spec for name, candidate in found.items()}
     chosen = Chosen(
-        transfer.fit.method,
-        transfer.spec.rank,
-        transfer.spec.lam,
+        method,
+        transfer.fit.spec.rank,
+        transfer.fit.spec.lam,
         transfer.strength,
         alone.strength,
-        transfer_at,
+        {shots: weight > 0 for shots, weight in blend.items()},
         baseline_at,
-        tuple(tried),
+        tuple(trials.tried),
+        {
+            name: {
+                "rank": spec.rank,
+                "lam": spec.lam,
+                **({"source_weight": spec.source_weight} if name == JOINT else {}),
+                **({"penalty": spec.penalty} if name in (RIDGE, EASE) else {}),
+            }
+            for name, spec in specs.items()
+        },
+        {name: candidate.strength for name, candidate in found.items()},
+        blend,
+        dict(left_out),
+        fallback_at,
     )
-    return Choice(chosen, transfer.spec, alone.spec, transfer.fit.source, strengths, rows)
-
-
-def _methods(pair: DomainPair, settings: Settings) -> tuple[str, ...]:
-    """Transfer methods to try: the one that is set, or all that the source's size allows."""
-    if settings.method != "auto":
-        return (settings.method,)
-    small = sum(pair.source.matrix.shape) <= LARGEST_ROWS
-    return tuple(method for method in PRIORS if small or method != ROW_MAP)
-
-
-def _transfer_candidate(
-    kind: Kind, settings: Settings, fit: TransferFit, validation: HeldOut
-) -> Candidate:
-    """A transfer method with the strengths that suit validation users."""
-    prior = fit.prior_of(fit.pair.source_rows[validation.positions])
-    found = {
-        tau: evaluate_placed(kind, settings, fit.target, validation, prior, tau)
-        for tau in STRENGTHS
-    }
-    return _candidate(kind, fit, found, list(settings.shots))
+    keys = {(spec.rank, spec.lam) for spec in specs.values()}
+    return Choice(chosen, specs, {key: trials.factors[key][0] for key in keys})
 
 
 def _candidate(
@@ -330,11 +519,12 @@ def _candidate(
     )
 
 
-def _row(kind: Kind, method: str, found: Candidate) -> dict[str, Any]:
+def _row(kind: Kind, method: str, found: Candidate, parameters: tuple[str, ...]) -> dict[str, Any]:
+    spec = found.fit.spec
     return {
         "method": method,
-        "rank": found.spec.rank,
-        "lam": found.spec.lam,
+        **{name: getattr(spec, name) for name in ("rank", "lam") if method not in (RIDGE, EASE)},
+        **{name: getattr(spec, name) for name in parameters},
         "strength": {str(shots): tau for shots, tau in found.strength.items()},
         kind.metric: kind.sign * found.score,
     }

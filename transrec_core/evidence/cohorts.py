@@ -1,14 +1,20 @@
-"""For whom: the gain among users who did little, some or much in either catalogue."""
+"""For whom, and on what: the gain by users' activity, and on popular, middling and rare items."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from transrec_core.columns import SHOTS
+from transrec_core.baselines import Baselines
+from transrec_core.columns import GENRES, SHOTS
+from transrec_core.data.interactions import keep_cells
 from transrec_core.data.linking import DomainPair
+from transrec_core.evidence.metrics import ndcg
 from transrec_core.evidence.resampling import bootstrap_means, interval
+from transrec_core.evidence.splitting import HeldOut
+from transrec_core.transfer.knowledge import Ground
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,6 +70,82 @@ def cohort_gains(
                 )
                 rows.append((shots, name, words, len(values), found.mean, found.low, found.high))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+STRATA = ("popular", "middling", "rare")
+"""Items by popularity; each takes about a third of all interactions."""
+
+MAX_GENRES = 8
+
+
+def item_cohorts(
+    ground: Ground,
+    users: HeldOut,
+    baselines: Baselines,
+    shown: "Mapping[int, NDArray[np.int64]]",
+    against: "Mapping[int, NDArray[np.int64]]",
+    random: np.random.Generator,
+) -> pd.DataFrame:
+    """Mean gain in NDCG when only some test items count as relevant: a popularity stratum, a genre.
+
+    Lists still rank the full catalogue. A user counts where any test item belongs to the cohort.
+
+    Parameters
+    ----------
+    ground
+        The linked domains; their target texts name the genres.
+    users
+        The test users.
+    baselines
+        Of the training data, for the popularity of items.
+    shown, against
+        At each number of shots the lists of transfer and of the baseline.
+    random
+        Of the bootstrap.
+
+    Returns
+    -------
+    As ``cohort_gains``, with cohorts ``item popularity`` and ``item genre``.
+    """
+    cohorts = [("item popularity", name, mask) for name, mask in _strata(baselines.popularity)]
+    cohorts += [("item genre", name, mask) for name, mask in _genres(ground)]
+    rows = []
+    for cohort, level, members in cohorts:
+        test = keep_cells(users.test, members[users.test.indices])
+        some = np.diff(test.indptr) > 0
+        for shots, lists in against.items():
+            who = np.flatnonzero(some & users.enough[shots])
+            if len(who) < LEAST_USERS:
+                continue
+            gain = ndcg(shown[shots][who], test[who]) - ndcg(lists[who], test[who])
+            found = interval(float(gain.mean()), bootstrap_means(gain[:, None], random)[:, 0])
+            rows.append((shots, cohort, level, len(who), found.mean, found.low, found.high))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _strata(popularity: "NDArray[np.float64]") -> "list[tuple[str, NDArray[np.bool_]]]":
+    order = np.argsort(-popularity, kind="stable")
+    before = np.cumsum(popularity[order]) - popularity[order]
+    part = np.empty(len(order), int)
+    part[order] = np.minimum(len(STRATA) * before / max(popularity.sum(), 1), len(STRATA) - 1)
+    return [(name, part == number) for number, name in enumerate(STRATA)]
+
+
+def _genres(ground: Ground) -> "list[tuple[str, NDArray[np.bool_]]]":
+    """The genres with the most items, where the target's texts name any."""
+    if ground.texts is None or GENRES not in ground.texts.target:
+        return []
+    # Here, because it takes longer to load than the rest of the core.
+    from transrec_core.content.words import genre_words
+
+    texts = ground.texts.target[GENRES].reindex(ground.pair.target.items).fillna("")
+    words = [genre_words(text) for text in texts]
+    counts = Counter(word for genres in words for word in set(genres))
+    return [
+        (genre, np.array([genre in genres for genres in words]))
+        for genre, items in counts.most_common(MAX_GENRES)
+        if items > 1
+    ]
 
 
 def _levels(counts: "NDArray[np.int64]") -> "NDArray[np.str_]":

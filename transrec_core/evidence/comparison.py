@@ -6,21 +6,24 @@ used); test users, whom no choice has seen, tell.
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from transrec_core.baselines import Baselines
-from transrec_core.columns import METHOD, METRIC, SHOTS, USER, VALUE
+from transrec_core.columns import ITEM, METHOD, METRIC, SHOTS, USER, VALUE
 from transrec_core.data.linking import DomainPair, require_overlap
-from transrec_core.evidence.choosing import TARGET_ONLY, Choice, choose
-from transrec_core.evidence.cohorts import cohort_gains
+from transrec_core.evidence.choosing import TARGET_BASELINES, Choice, choose
+from transrec_core.evidence.cohorts import cohort_gains, item_cohorts
 from transrec_core.evidence.evaluating import (
     Kind,
+    Outcome,
     PerShot,
-    evaluate_baseline,
-    evaluate_placed,
+    baseline_scorers,
+    evaluate,
+    further_metrics,
     kinds_of,
 )
 from transrec_core.evidence.resampling import (
@@ -29,23 +32,33 @@ from transrec_core.evidence.resampling import (
     interval,
     paired_gain,
     placebo_band,
+    sign_flips,
 )
-from transrec_core.evidence.results import Chosen, Comparison, Evidence, ShotEvidence
+from transrec_core.evidence.results import AUTO, Chosen, Comparison, Evidence, ShotEvidence
 from transrec_core.evidence.splitting import HeldOut, UserSplit, split_users, without_users
 from transrec_core.evidence.verdict import verdict
+from transrec_core.factors.kernels import single_threaded_blas
+from transrec_core.factors.model import Factors
 from transrec_core.progress import Meter
 from transrec_core.settings import Settings
-from transrec_core.transfer.fitting import TransferFit, fit_map, fit_transfer
-from transrec_core.transfer.fold_in import mean_prior
+from transrec_core.transfer.fitting import TARGET_ONLY, TransferFit, fit_transfer
+from transrec_core.transfer.knowledge import Ground, Texts
+from transrec_core.transfer.scorers import Blend, Scorer
 
 if TYPE_CHECKING:
-    pass
+    import scipy.sparse as sp
 
 SHUFFLES = 8
 
 
 def compare_domains(
-    pair: DomainPair, settings: Settings, meter: Meter, split: UserSplit | None = None
+    pair: DomainPair,
+    settings: Settings,
+    meter: Meter,
+    split: UserSplit | None = None,
+    texts: Texts | None = None,
+    *,
+    by_words: bool = False,
 ) -> Comparison:
     """Measure whether the source helps in the target.
 
@@ -59,6 +72,10 @@ def compare_domains(
         Told how far the work is; what it raises stops the comparison.
     split
         Who is held out; drawn from the pair unless given.
+    texts
+        What the items are about, where that is known.
+    by_words
+        Whether the source is the words of the target's items.
 
     Raises
     ------
@@ -70,13 +87,19 @@ def compare_domains(
     started = time.perf_counter()
     require_overlap(pair)
     split = split or split_users(pair, settings)
-    kinds = kinds_of(pair, settings)
+    kinds = kinds_of(pair, settings, by_words=by_words)
+    budget = settings.budget / len(kinds)
     found: dict[str, Evidence] = {}
     chosen: dict[str, Chosen] = {}
     for number, kind in enumerate(kinds):
         part = meter.part(number / len(kinds), (number + 1) / len(kinds))
-        choice = choose(pair, kind, settings, split.validation, split.test, part.part(0, 0.6))
-        found[kind.name] = tell(pair, kind, settings, choice, split.test, part.part(0.6, 1))
+        ground = Ground(pair, kind.feedback, settings.seed, texts, by_words)
+        # Many small products: the threads of a BLAS would wait for each other more than they do.
+        with single_threaded_blas():
+            choice = choose(
+                ground, kind, settings, split.validation, split.test, part.part(0, 0.6), budget
+            )
+            found[kind.name] = tell(ground, kind, settings, choice, split.test, part.part(0.6, 1))
         chosen[kind.name] = choice.chosen
     return Comparison(
         found.get("ranking"),
@@ -89,7 +112,7 @@ def compare_domains(
 
 
 def tell(
-    pair: DomainPair,
+    ground: Ground,
     kind: Kind,
     settings: Settings,
     choice: Choice,
@@ -97,66 +120,57 @@ def tell(
     meter: Meter,
 ) -> Evidence:
     """Fit without the test users and report every method on them."""
+    pair, chosen = ground.pair, choice.chosen
     matrix = without_users(pair.target.matrix, pair.target_rows[test.positions])
-    others = np.setdiff1d(np.arange(len(pair.shared)), test.positions)
-    strength = choice.chosen.strength
-    fit = fit_transfer(
-        pair,
-        choice.transfer,
-        target_matrix=matrix,
-        map_users=others,
-        method=choice.chosen.method,
-        rows=choice.rows,
-        source=choice.source,
-        on_fit=meter.part(0, 0.4).fits(f"Measuring {kind.words} on test users"),
-    )
-    only_model = (
-        fit.target
-        if choice.target_only == choice.transfer
-        else choice.target_only.factorize(matrix)
-    )
+    fits = _fits(ground, kind, choice, matrix, test, meter.part(0, 0.4))
+    transfer = fits[chosen.method]
+    source_rows = pair.source_rows[test.positions]
     baselines = Baselines.fit(matrix)
-    values: dict[str, PerShot] = {
-        name: evaluate_baseline(kind, settings, baselines, name, test) for name in kind.baselines
+    outcomes: dict[str, Outcome] = {
+        name: evaluate(kind, settings, scorer, test)
+        for name, scorer in baseline_scorers(kind, ground, baselines, matrix, test).items()
     }
-    average = mean_prior(only_model, np.diff(matrix.indptr), len(test.positions))
-    values[TARGET_ONLY] = evaluate_placed(
-        kind, settings, only_model, test, average, choice.chosen.mean_strength
-    )
-    for method, strengths in choice.strengths.items():
-        mapped = fit if method == fit.method else fit.mapped_by(method, choice.rows)
-        prior = mapped.prior_of(pair.source_rows[test.positions])
-        values[method] = evaluate_placed(kind, settings, fit.target, test, prior, strengths)
+    alone = fits[TARGET_ONLY].scorer(None, len(test.positions))
+    outcomes[TARGET_ONLY] = evaluate(kind, settings, alone, test, chosen.mean_strength)
+    for method, fit in fits.items():
+        if method != TARGET_ONLY:
+            meter.report(0.4, f"Measuring {kind.words} on test users", method.replace("_", " "))
+            scorer = fit.scorer(source_rows)
+            outcomes[method] = evaluate(kind, settings, scorer, test, chosen.strengths[method])
+    outcomes[AUTO] = _served(kind, settings, chosen, alone, transfer, test, outcomes)
     placebos = []
     for shuffle in range(SHUFFLES):
         share = 0.4 + 0.5 * shuffle / SHUFFLES
         meter.report(share, f"Shuffling the source as a placebo for {kind.words}")
-        placebos.append(_placebo(kind, settings, fit, test, strength, shuffle))
+        wrong = transfer.by(chosen.method, shuffle=shuffle)
+        scorer = wrong.scorer(wrong.links(shuffle)[test.positions])
+        placebos.append(evaluate(kind, settings, scorer, test, chosen.strength).values)
 
     shots_found = []
     gained = []
     random = np.random.default_rng([settings.seed, 3])
-    for shots, baseline in choice.chosen.baseline_at.items():
+    judged = (*(method for method in fits if method not in TARGET_BASELINES), AUTO)
+    for shots, baseline in chosen.baseline_at.items():
         enough = test.enough[shots]
         if enough.sum() < 2:
             continue
+        values = {name: outcome.values[shots][enough] for name, outcome in outcomes.items()}
         names = list(values)
-        table = np.column_stack([values[name][shots][enough] for name in names])
-        differences = {
-            name: kind.sign * (values[name][shots][enough] - values[baseline][shots][enough])
-            for name in choice.strengths
-        }
+        table = np.column_stack(list(values.values()))
+        differences = {name: kind.sign * (values[name] - values[baseline]) for name in judged}
         resampled = bootstrap_means(np.column_stack([table, *differences.values()]), random)
+        flipped = sign_flips(np.column_stack(list(differences.values())), random)
         gains = {
-            name: paired_gain(difference, resampled[:, len(names) + column], settings.seed)
-            for column, (name, difference) in enumerate(differences.items())
+            name: paired_gain(difference, resampled[:, len(names) + column], float(p))
+            for column, ((name, difference), p) in enumerate(
+                zip(differences.items(), flipped, strict=True)
+            )
         }
-        gain = gains[fit.method]
-        gained.append((shots, enough, differences[fit.method]))
-        shuffled = np.stack(
-            [kind.sign * (p[shots][enough] - values[baseline][shots][enough]) for p in placebos]
-        )
+        gained.append((shots, enough, differences[chosen.method]))
+        shuffled = np.stack([kind.sign * (p[shots][enough] - values[baseline]) for p in placebos])
         placebo = placebo_band(shuffled, random)
+        # Auto is one of the others, or a baseline: it is no further hypothesis.
+        tested = {name: gain.p for name, gain in gains.items() if name != AUTO}
         shots_found.append(
             ShotEvidence(
                 shots,
@@ -166,49 +180,100 @@ def tell(
                     for column, name in enumerate(names)
                 },
                 baseline,
-                fit.method,
+                chosen.method,
                 gains,
-                holm({name: found.p for name, found in gains.items()}),
+                holm(tested),
                 placebo,
-                verdict(gain, placebo),
+                verdict(gains[chosen.method], placebo),
+                further_metrics(kind, settings, outcomes, test, shots, baselines),
             )
         )
     meter.report(1, f"Measured {kind.words}")
     ids = pair.shared[test.positions]
+    per_user = {name: outcome.values for name, outcome in outcomes.items()}
+    cohorts = [cohort_gains(pair, test.positions, gained, random)]
+    if kind.name == "ranking":
+        against = {s: outcomes[name].shown[s] for s, name in chosen.baseline_at.items()}
+        shown = outcomes[chosen.method].shown
+        cohorts.append(item_cohorts(ground, test, baselines, shown, against, random))
     return Evidence(
         kind.metric,
         kind.sign > 0,
         tuple(shots_found),
-        _per_user(kind, ids, test, values),
-        cohort_gains(pair, test.positions, gained, random),
+        _per_user(kind, ids, test, per_user, ITEM if settings.cold == "items" else USER),
+        pd.concat(cohorts, ignore_index=True),
+        settings.cold,
     )
 
 
-def _placebo(
+def _fits(
+    ground: Ground,
+    kind: Kind,
+    choice: Choice,
+    matrix: "sp.csr_array",
+    test: HeldOut,
+    meter: Meter,
+) -> dict[str, TransferFit]:
+    """Every method with its own parameters, fitted without the test users."""
+    pair = ground.pair
+    others = np.setdiff1d(np.arange(len(pair.shared)), test.positions)
+    factorized: dict[tuple[int, float], Factors] = {}
+    fits = {}
+    for number, (method, spec) in enumerate(choice.specs.items()):
+        part = meter.part(number / len(choice.specs), (number + 1) / len(choice.specs))
+        key = (spec.rank, spec.lam)
+        fit = fit_transfer(
+            pair,
+            spec,
+            target_matrix=matrix,
+            map_users=others,
+            method=None,
+            ground=ground,
+            source=choice.sources[key],
+            target=factorized.get(key),
+            on_fit=part.fits(f"Measuring {kind.words} on test users"),
+        )
+        factorized[key] = fit.alone
+        fits[method] = fit if method == TARGET_ONLY else fit.by(method)
+    return fits
+
+
+def _served(
     kind: Kind,
     settings: Settings,
-    fit: TransferFit,
+    chosen: Chosen,
+    alone: Scorer,
+    transfer: TransferFit,
     test: HeldOut,
-    strength: Mapping[int, float],
-    shuffle: int,
-) -> PerShot:
-    """The same transfer after permuting who is who in the source, the map refitted."""
-    pair = fit.pair
-    random = np.random.default_rng([settings.seed, 4, shuffle])
-    source_rows = random.permutation(pair.source_rows)
-    wrong = fit_map(fit, source_rows)
-    assert wrong is not None, "the unshuffled map could be fitted on the same users"
-    prior = wrong.predict(fit.features[source_rows[test.positions]])
-    return evaluate_placed(kind, settings, fit.target, test, prior, strength)
+    outcomes: Mapping[str, Outcome],
+) -> Outcome:
+    """What ``auto`` would give the test users: a blend, or the baseline where it falls back."""
+    moved = transfer.scorer(transfer.pair.source_rows[test.positions])
+    values, shown = {}, {}
+    for shots in settings.shots:
+        weight = chosen.blend.get(shots, 0.0)
+        if weight in (0.0, 1.0):
+            name = chosen.method if weight else chosen.fallback_at.get(shots, TARGET_ONLY)
+            found = outcomes[name]
+        else:
+            found = evaluate(
+                kind,
+                replace(settings, shots=(shots,)),
+                Blend(alone, moved, chosen.mean_strength[shots], weight),
+                test,
+                chosen.strength[shots],
+            )
+        values[shots], shown[shots] = found.values[shots], found.shown[shots]
+    return Outcome(values, shown)
 
 
 def _per_user(
-    kind: Kind, ids: pd.Index, test: HeldOut, values: Mapping[str, PerShot]
+    kind: Kind, ids: pd.Index, test: HeldOut, values: Mapping[str, PerShot], who: str
 ) -> pd.DataFrame:
     frames = [
         pd.DataFrame(
             {
-                USER: ids[test.enough[shots]],
+                who: ids[test.enough[shots]],
                 SHOTS: shots,
                 METRIC: kind.metric,
                 METHOD: method,

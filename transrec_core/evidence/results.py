@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
+AUTO = "auto"
+"""The method of the table that serves a blend where validation users gained, else the baseline."""
+
 Verdict = Literal["helps", "no evidence", "hurts"]
 
 
@@ -59,14 +62,18 @@ class ShotEvidence:
         The no-transfer baseline and the transfer method that stand for their kind; both were
         settled on validation users.
     gains
-        Every transfer method against ``best_baseline``.
+        Every transfer method, and what ``auto`` serves, against ``best_baseline``.
     p_holm
-        p of each of these gains, corrected for their number.
+        p of each transfer method's gain, corrected for their number.
     placebo
         95 % band of the same gain when the source users are shuffled.
     verdict
         ``helps`` when the whole gain interval is above zero and above the placebo band, ``hurts``
         when it is below zero, else ``no evidence``.
+    more
+        Further metrics of each method, their means over these users: of lists ``recall@n``,
+        ``mrr@n``, ``coverage@n`` (share of the catalogue in any list), ``popularity@n`` (mean share
+        of users who took a listed item) and ``novelty@n`` (its mean −log₂); of ratings ``mae``.
     """
 
     shots: int
@@ -78,6 +85,7 @@ class ShotEvidence:
     p_holm: Mapping[str, float]
     placebo: Interval
     verdict: Verdict
+    more: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def gain(self) -> Gain:
@@ -94,10 +102,11 @@ class ShotEvidence:
             "transfer": self.transfer,
             "gain": asdict(self.gain),
             "gains": {
-                name: {**asdict(gain), "p_holm": self.p_holm[name]}
+                name: {**asdict(gain), "p_holm": self.p_holm.get(name)}
                 for name, gain in self.gains.items()
             },
             "placebo": asdict(self.placebo),
+            "more": {name: dict(values) for name, values in self.more.items()},
         }
 
 
@@ -114,9 +123,13 @@ class Evidence:
     shots
         One record a number of shots, rising.
     per_user
-        Long table: user_id, shots, metric, method, value.
+        Long table: user_id (item_id where items are new), shots, metric, method, value.
     cohorts
-        The gain by how much users did: shots, cohort, level, users, gain, low, high.
+        The gain by how much users did, and on which items: shots, cohort, level, users, gain, low,
+        high.
+    cold
+        Who was new to the target: ``users``, or ``items``, which then stand wherever users are
+        spoken of.
     """
 
     metric: str
@@ -124,6 +137,7 @@ class Evidence:
     shots: tuple[ShotEvidence, ...]
     per_user: pd.DataFrame
     cohorts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    cold: str = "users"
 
     @property
     def verdict(self) -> dict[int, Verdict]:
@@ -158,11 +172,22 @@ class Chosen:
         The same for the average-user prior of target-only fold-in; 0 where none did better.
     transfer_at
         For each number of shots: whether validation users gained from transfer (lower bound of
-        the gain above zero), so that ``auto`` uses it there.
+        the gain over the baseline that would serve them above zero), so that ``auto`` uses it.
     baseline_at
-        For each number of shots: the best no-transfer baseline, which ``auto`` falls back to.
+        For each number of shots: the best no-transfer baseline, which the gain is over.
     tried
         Every candidate with its validation score, in the order tried.
+    parameters
+        The parameters of every method that was tried, the target-only baseline among them.
+    strengths
+        τ at each number of shots of every method that was tried.
+    blend
+        For each number of shots: w of (1 − w)·target-only + w·transfer that ``auto`` uses; 0 where
+        it falls back to the best baseline.
+    left_out
+        Methods that were not tried, with the reason.
+    fallback_at
+        For each number of shots: the best baseline that can serve, which ``auto`` falls back to.
     """
 
     method: str
@@ -173,6 +198,11 @@ class Chosen:
     transfer_at: Mapping[int, bool]
     baseline_at: Mapping[int, str]
     tried: tuple[Mapping[str, Any], ...] = ()
+    parameters: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    strengths: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    blend: Mapping[int, float] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    fallback_at: Mapping[int, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The choices as plain JSON values."""
@@ -185,6 +215,10 @@ class Chosen:
             "transfer_at": {str(shots): used for shots, used in self.transfer_at.items()},
             "baseline_at": {str(shots): name for shots, name in self.baseline_at.items()},
             "tried": [dict(row) for row in self.tried],
+            "parameters": {name: dict(values) for name, values in self.parameters.items()},
+            "blend": {str(shots): weight for shots, weight in self.blend.items()},
+            "left_out": dict(self.left_out),
+            "fallback_at": {str(shots): name for shots, name in self.fallback_at.items()},
         }
 
 

@@ -16,12 +16,12 @@ from transrec_core.data.crosslisted import without_crosslisted
 from transrec_core.data.interactions import Interactions
 from transrec_core.data.linking import DomainPair, link
 from transrec_core.errors import TooFewUsersError
-from transrec_core.evidence.choosing import TARGET_ONLY, default_spec
+from transrec_core.evidence.choosing import default_spec
 from transrec_core.evidence.evaluating import (
+    BaselineScorer,
     Kind,
     PerShot,
-    evaluate_baseline,
-    evaluate_placed,
+    evaluate,
     kinds_of,
 )
 from transrec_core.evidence.resampling import bootstrap_means, interval
@@ -30,8 +30,7 @@ from transrec_core.evidence.splitting import HeldOut, split_users, without_users
 from transrec_core.progress import Meter
 from transrec_core.settings import Settings
 from transrec_core.space import alignment
-from transrec_core.transfer.fitting import TransferFit, fit_transfer
-from transrec_core.transfer.fold_in import mean_prior
+from transrec_core.transfer.fitting import TARGET_ONLY, TransferFit, fit_transfer
 
 PILOT_STRENGTH = 0.5
 
@@ -153,8 +152,8 @@ def _pilot(name: str, pair: DomainPair, settings: Settings, meter: Meter) -> Pil
         shots = settings.shots[0]
         enough = validation.enough[shots]
         judged = int(enough.sum())
-        prior = fit.prior_of(pair.source_rows[validation.positions])
-        moved = evaluate_placed(kind, settings, fit.target, validation, prior, PILOT_STRENGTH)
+        scorer = fit.scorer(pair.source_rows[validation.positions])
+        moved = evaluate(kind, settings, scorer, validation, PILOT_STRENGTH).values
         plain = _without_transfer(kind, settings, fit, validation)
         baseline = max(plain, key=lambda n: kind.sign * float(plain[n][shots][enough].mean()))
         difference = kind.sign * (moved[shots] - plain[baseline][shots])[enough]
@@ -184,7 +183,7 @@ def _fitted(
         map_users=np.setdiff1d(np.arange(len(pair.shared)), held),
         on_fit=meter.fits(f"Trying {name}"),
     )
-    if fit.prior is None:
+    if fit.knowledge is None:
         raise TooFewUsersError(
             "Too few shared users are left to learn the map from source to target.",
             "Bring more shared users.",
@@ -197,8 +196,9 @@ def _without_transfer(
 ) -> dict[str, PerShot]:
     baselines = Baselines.fit(fit.trained_on)
     found = {
-        name: evaluate_baseline(kind, settings, baselines, name, users) for name in kind.baselines
+        name: evaluate(kind, settings, BaselineScorer(baselines, name), users).values
+        for name in kind.baselines
     }
-    average = mean_prior(fit.target, np.diff(fit.trained_on.indptr), len(users.positions))
-    found[TARGET_ONLY] = evaluate_placed(kind, settings, fit.target, users, average, PILOT_STRENGTH)
+    alone = fit.scorer(None, len(users.positions))
+    found[TARGET_ONLY] = evaluate(kind, settings, alone, users, PILOT_STRENGTH).values
     return found

@@ -14,11 +14,10 @@ accumulated by matrix products instead of rank-one updates. A row with fewer col
 solved through the smaller system of its columns, which gives the same x.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import pairwise
 from pathlib import Path
-from threading import RLock
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +36,9 @@ PANEL = 128
 CHUNKS_PER_CALL = 64
 """Pieces of equal work that a call is cut into: balances threads when row lengths are skewed."""
 
+LEAST_WORK = 2**21
+"""Operations of a piece: starting a thread takes as long as about so many."""
+
 THREADS: int = vars(config)["NUMBA_NUM_THREADS"]
 """As many as there are processors, or ``NUMBA_NUM_THREADS``."""
 
@@ -47,8 +49,6 @@ NNLS_ROUNDS = 40
 NNLS_PASSES = 4
 NNLS_TOLERANCE = 1e-6
 
-# How many threads a BLAS may use is a setting of the whole process: one at a time changes it.
-_settings = RLock()
 _blas = ThreadpoolController()
 
 
@@ -100,7 +100,8 @@ def _descend(A: Any, x: Any, slope: Any, passes: int) -> Any:
             largest = max(largest, value)
         if change <= NNLS_TOLERANCE * largest:
             return change * 0
-    return change / largest
+    # All at zero after a step that led there: not yet known to be at rest.
+    return change / largest if largest > 0 else change * 0 + 1
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -510,11 +511,36 @@ def kernels_are_compiled() -> bool:
     return any(Path(folder).glob(f"{Path(__file__).stem}._solve_chunk*.nbi"))
 
 
-@contextmanager
-def single_threaded_blas() -> Iterator[None]:
-    """BLAS confined to the calling thread, so that its own do not wait beside the kernels."""
-    with _settings, _blas.limit(limits=1, user_api="blas"):
-        yield
+class _OneThread:
+    """A BLAS of one thread while anybody is inside: a setting of the whole process."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._limit = _blas.limit(limits=1, user_api="blas")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.restore_original_limits()
+
+
+_one_thread = _OneThread()
+
+
+def single_threaded_blas() -> AbstractContextManager[None]:
+    """BLAS confined to the calling threads, so that its own do not wait beside the kernels.
+
+    Several may be inside at once; when the last leaves, the setting is as it was.
+    """
+    return _one_thread
 
 
 def solve_rows(
@@ -581,7 +607,7 @@ def solve_rows(
                 fixed, added = fixed @ turn, added @ turn
         whole = np.eye(padded(k), dtype=dtype)
         whole[:k, :k] = gram
-        bounds = _equal_work(indptr, k)
+        bounds = _equal_work(indptr, k, k * k)
         system = (
             indptr,
             indices,
@@ -618,7 +644,7 @@ def squared_error(
         return 0.0
     weights = _weights(weights, rows.dtype)
     system = (indptr, indices, values, weights, _pad(rows), _pad(cols))
-    return float(sum(_in_chunks(_error_chunk, _equal_work(indptr, 1), *system)))
+    return float(sum(_in_chunks(_error_chunk, _equal_work(indptr, 1, rows.shape[1]), *system)))
 
 
 def gradient_ratio(
@@ -642,7 +668,7 @@ def gradient_ratio(
     dtype = rows.dtype
     found = _in_chunks(
         _gradient_chunk,
-        _equal_work(indptr, 1),
+        _equal_work(indptr, 1, 2 * rows.shape[1]),
         indptr,
         indices,
         np.ascontiguousarray(values, dtype),
@@ -677,10 +703,13 @@ def _weights(weights: "NDArray[Any] | None", dtype: Any) -> "NDArray[Any]":
     return np.empty(0, dtype) if weights is None else np.ascontiguousarray(weights, dtype)
 
 
-def _equal_work(indptr: "NDArray[np.int32]", k: int) -> "NDArray[np.int64]":
-    """Row numbers that cut the rows into pieces of about equal work."""
+def _equal_work(indptr: "NDArray[np.int32]", k: int, per_cell: int) -> "NDArray[np.int64]":
+    """Row numbers that cut the rows into pieces of about equal work.
+
+    A row costs as much as ``k`` cells, a cell ``per_cell`` operations.
+    """
     n = len(indptr) - 1
     work = indptr[1:].astype(np.int64) + k * np.arange(1, n + 1)
-    pieces = min(n, CHUNKS_PER_CALL)
+    pieces = min(n, CHUNKS_PER_CALL, 1 + int(work[-1]) * per_cell // LEAST_WORK)
     cuts = np.searchsorted(work, np.linspace(0, work[-1], pieces + 1)[1:-1])
     return np.unique(np.concatenate(([0], cuts, [n]))).astype(np.int64)

@@ -85,26 +85,41 @@ def _plain(value: Any) -> Any:
 
 def compare_command(settings: Settings, data: Mapping[str, Mapping[str, Any]]) -> str:
     """Build the command line that repeats a comparison, run beside the files."""
-    files = [
-        str(data.get(domain, {}).get("file", domain.upper())) for domain in ("source", "target")
+    shots = ["--shots", ",".join(map(str, settings.shots))]
+    return shlex.join([*_command("compare", "evidence", settings, data), *shots])
+
+
+def recommend_command(settings: Settings, data: Mapping[str, Mapping[str, Any]]) -> str:
+    """Build the command line that makes the lists again, run beside the files."""
+    return shlex.join(_command("recommend", "recommendations.csv", settings, data))
+
+
+def _command(
+    command: str, out: str, settings: Settings, data: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    facts = [data.get(domain, {}) for domain in ("source", "target")]
+    words = ["transrec", command]
+    words += [
+        _path(fact.get("file", domain))
+        for domain, fact in zip(("SOURCE", "TARGET"), facts, strict=True)
     ]
-    # A name that begins with a dash would be read as an option.
-    files = [f"./{file}" if file.startswith("-") else file for file in files]
-    parts = ["transrec", "compare", *files, "--out", "evidence"]
-    parts += ["--shots", ",".join(map(str, settings.shots))]
-    parts += [
-        "--feedback",
-        settings.feedback,
-        "--method",
-        settings.method,
-        "--model",
-        settings.model,
-    ]
-    parts += ["--rank", "auto" if settings.rank is None else str(settings.rank)]
-    parts += ["--lam", "auto" if settings.lam is None else repr(settings.lam)]
-    parts += ["--leave-out-crosslisted"] if settings.leave_out_crosslisted else []
-    parts += ["--top", str(settings.top), "--seed", str(settings.seed)]
-    return shlex.join(parts)
+    words += ["--out", out]
+    for flag, fact in zip(("--source-items", "--items"), facts, strict=True):
+        for file in fact.get("items_files", ()):
+            words += [flag, _path(file)]
+    words += ["--feedback", settings.feedback]
+    words += ["--method", settings.method, "--model", settings.model]
+    words += ["--rank", "auto" if settings.rank is None else str(settings.rank)]
+    words += ["--lam", "auto" if settings.lam is None else repr(settings.lam)]
+    words += ["--cold", settings.cold, "--budget", f"{settings.budget:g}"]
+    words += ["--merge-editions"] if settings.merge_editions else []
+    words += ["--leave-out-crosslisted"] if settings.leave_out_crosslisted else []
+    return [*words, "--top", str(settings.top), "--seed", str(settings.seed)]
+
+
+def _path(file: object) -> str:
+    """A name that begins with a dash would be read as an option."""
+    return f"./{file}" if str(file).startswith("-") else str(file)
 
 
 def bundle_files(

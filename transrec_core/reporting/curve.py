@@ -4,17 +4,20 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from transrec_core.evidence.results import Evidence, Interval
-from transrec_core.reporting.sentences import metric_words, number
+from transrec_core.evidence.results import AUTO, Evidence, Interval
+from transrec_core.reporting.sentences import metric_words, number, one
 
 # Okabe and Ito's palette, told apart by colour-blind readers too.
-SOURCE_BLUE, TARGET_VERMILION = "#0072B2", "#D55E00"
-WIDTH, HEIGHT = 680, 340
-LEFT, RIGHT, TOP, BOTTOM = 66, 16, 44, 48
+SOURCE_BLUE, TARGET_VERMILION, AUTO_GREEN, OTHER_GREY = "#0072B2", "#D55E00", "#009E73", "#8A929C"
+WIDTH, HEIGHT = 680, 364
+LEFT, RIGHT, TOP, BOTTOM = 66, 16, 68, 48
+
+OTHER = f'stroke="{OTHER_GREY}" stroke-width="1"'
+SERVED = f'stroke="{AUTO_GREEN}" stroke-width="2" stroke-dasharray="2 4"'
 
 
 def curve_svg(evidence: Evidence) -> str:
-    """Draw transfer and the best method without the source, with 95 % bands.
+    """Draw transfer and the best method without the source, with 95 % bands; the others thin.
 
     Parameters
     ----------
@@ -29,7 +32,15 @@ def curve_svg(evidence: Evidence) -> str:
     shots = evidence.shots
     transfer = [shot.methods[shot.transfer] for shot in shots]
     baseline = [shot.methods[shot.best_baseline] for shot in shots]
+    auto = [shot.methods[AUTO] for shot in shots if AUTO in shot.methods]
+    names = dict.fromkeys(name for shot in shots for name in shot.gains)
+    others = [
+        [shot.methods[name] for shot in shots]
+        for name in names
+        if name not in (shots[0].transfer, AUTO) and all(name in s.methods for s in shots)
+    ]
     ends = [v for i in (*transfer, *baseline) for v in (i.low, i.high, i.mean) if math.isfinite(v)]
+    ends += [i.mean for line in (auto, *others) for i in line if math.isfinite(i.mean)]
     ticks = _ticks(min(ends, default=0.0), max(ends, default=1.0))
 
     def x(position: int) -> float:
@@ -58,6 +69,12 @@ def curve_svg(evidence: Evidence) -> str:
             + "".join(_marker(at, y(v.mean), colour, square) for at, v in shown)
         )
 
+    def thin(values: Sequence[Interval], style: str) -> str:
+        points = " ".join(
+            f"{x(i):.1f},{y(v.mean):.1f}" for i, v in enumerate(values) if math.isfinite(v.mean)
+        )
+        return f'<polyline points="{points}" fill="none" {style}/>'
+
     grid = "".join(
         f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(t):.1f}" y2="{y(t):.1f}" class="grid"/>'
         f'<text x="{LEFT - 8}" y="{y(t) + 4:.1f}" text-anchor="end">{_tick_label(t, ticks)}</text>'
@@ -74,19 +91,23 @@ def curve_svg(evidence: Evidence) -> str:
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(_spoken(evidence))}">'
         f"{grid}{labels}"
         f'<text x="{LEFT + (WIDTH - LEFT - RIGHT) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle">'
-        "Target interactions that the user is given</text>"
+        f"Target interactions that the {one(evidence.cold)} is given</text>"
         f'<text transform="translate(16 {middle:.0f}) rotate(-90)" text-anchor="middle">'
         f"{escape(metric)} ({better})</text>"
+        + "".join(thin(line, OTHER) for line in others)
         + band(baseline, TARGET_VERMILION, ' stroke-dasharray="7 4"', True)
         + band(transfer, SOURCE_BLUE, "", False)
+        + (thin(auto, SERVED) if len(auto) == len(shots) else "")
         + _legend(LEFT, SOURCE_BLUE, "", False, "With the source")
         + _legend(
-            LEFT + 170,
+            LEFT + 220,
             TARGET_VERMILION,
             ' stroke-dasharray="7 4"',
             True,
             "Best method without the source",
         )
+        + (_thin_legend(LEFT, OTHER, "Other transfer methods") if others else "")
+        + (_thin_legend(LEFT + 220, SERVED, "What auto serves") if auto else "")
         + "</svg>"
     )
 
@@ -96,6 +117,13 @@ def _legend(left: float, colour: str, dash: str, square: bool, words: str) -> st
         f'<line x1="{left}" x2="{left + 30}" y1="18" y2="18" stroke="{colour}" '
         f'stroke-width="2.5"{dash}/>{_marker(left + 15, 18, colour, square)}'
         f'<text x="{left + 38}" y="22">{words}</text>'
+    )
+
+
+def _thin_legend(left: float, style: str, words: str) -> str:
+    return (
+        f'<line x1="{left}" x2="{left + 30}" y1="42" y2="42" {style}/>'
+        f'<text x="{left + 38}" y="46">{words}</text>'
     )
 
 

@@ -4,12 +4,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from transrec_core.evidence.results import Comparison, Evidence, Interval, Verdict
+from transrec_core.evidence.results import (
+    Chosen,
+    Comparison,
+    Evidence,
+    Gain,
+    Interval,
+    ShotEvidence,
+    Verdict,
+)
 from transrec_core.reporting.curve import curve_svg
 from transrec_core.reporting.sentences import (
+    cohort_words,
+    counted,
+    level_words,
     method_words,
+    metric_help,
     metric_words,
     number,
+    one,
+    parameter_words,
+    served_words,
     verdict_sentence,
 )
 
@@ -28,12 +43,14 @@ p.note, caption { color: var(--soft); } caption { text-align: left; padding-bott
 figure { margin: 0; } figcaption { color: var(--soft); }
 svg { width: 100%; height: auto; } svg text { fill: var(--ink); font: 13px system-ui, sans-serif; }
 svg .grid { stroke: var(--line); }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
+.scroll { overflow-x: auto; margin-bottom: 1.5rem; }
+table { border-collapse: collapse; width: 100%; }
 th, td { padding: .35rem .6rem; text-align: left; border-bottom: 1px solid var(--line); }
 td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 code, pre { font: .875rem/1.5 ui-monospace, monospace; }
 pre { background: var(--raised); padding: .75rem 1rem; overflow-x: auto; }
 td code { overflow-wrap: anywhere; }
+summary { cursor: pointer; color: var(--soft); } details { margin-top: 1.25rem; }
 @media print { body { max-width: none; padding: 0; } }
 """
 VERDICT_WORDS: Mapping[Verdict, str] = {
@@ -51,7 +68,7 @@ def report_html(comparison: Comparison, evidence: Mapping[str, Any]) -> str:
     comparison
         What was found.
     evidence
-        From ``evidence_json``: what was chosen, the data, the settings and the command.
+        From ``evidence_json``: the data, the settings and the command.
 
     Returns
     -------
@@ -60,13 +77,14 @@ def report_html(comparison: Comparison, evidence: Mapping[str, Any]) -> str:
     """
     headline = comparison.headline
     kinds = [kind for kind in (comparison.ranking, comparison.ratings) if kind is not None]
+    them = f"{one(headline.cold)}s"
     body = [
         f"<h1>{escape(verdict_sentence(headline.shots[0], headline))}</h1>",
         f'<p class="note">{_tested(comparison)}</p>',
         *(_evidence(kind) for kind in kinds),
         "<h2>What was chosen</h2>",
-        "<p>Settled on validation users, before any test user was looked at.</p>",
-        *(_chosen(kind, chosen) for kind, chosen in evidence["chosen"].items()),
+        f"<p>Settled on validation {them}, before any test {one(headline.cold)} was looked at.</p>",
+        *(_chosen(kind, chosen, headline.cold) for kind, chosen in comparison.chosen.items()),
         "<h2>Data</h2>",
         _data(evidence["data"]),
         "<h2>Repeat this run</h2>",
@@ -91,9 +109,10 @@ def _title(headline: Evidence, data: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _tested(comparison: Comparison) -> str:
+    them = f"{one(comparison.headline.cold)}s"
     return (
-        f"{comparison.test_users:,} test users whose target interactions were held out; "
-        f"{comparison.validation_users:,} other users settled every choice."
+        f"{comparison.test_users:,} test {them} whose target interactions were held out; "
+        f"{comparison.validation_users:,} other {them} settled every choice."
     )
 
 
@@ -108,9 +127,10 @@ def _evidence(evidence: Evidence) -> str:
     )
     return (
         f"<h2>{what}: {escape(metric_words(evidence.metric))}</h2>"
-        f"<figure>{curve_svg(evidence)}<figcaption>Mean over test users; bands are 95 % bootstrap "
-        f"intervals.</figcaption></figure><ul>{sentences}</ul>{crossover}"
-        f"{_methods(evidence)}{_gains(evidence)}{_cohorts(evidence)}"
+        f"<figure>{curve_svg(evidence)}<figcaption>Mean over test {one(evidence.cold)}s; bands are "
+        f"95 % bootstrap intervals.</figcaption></figure><ul>{sentences}</ul>{crossover}"
+        f"{_methods(evidence)}{_gains(evidence)}{_all_gains(evidence)}{_further(evidence)}"
+        f"{_cohorts(evidence)}"
     )
 
 
@@ -119,8 +139,11 @@ def _methods(evidence: Evidence) -> str:
     rows = []
     for name in names:
         cells = [_interval(shot.methods.get(name)) for shot in evidence.shots]
-        rows.append([_head(method_words(name)), *cells])
-    heads = ["Method", *(f"{shot.shots} shots, {shot.users:,} users" for shot in evidence.shots)]
+        rows.append([_head(method_words(name, evidence.cold)), *cells])
+    heads = [
+        "Method",
+        *(f"{s.shots} shots, {counted(s.users, evidence.cold)}" for s in evidence.shots),
+    ]
     return _table(f"{metric_words(evidence.metric)} with 95 % interval", heads, rows)
 
 
@@ -133,10 +156,13 @@ def _gains(evidence: Evidence) -> str:
                 _head(str(shot.shots)),
                 _text(VERDICT_WORDS[shot.verdict]),
                 _interval(Interval(gain.mean, gain.low, gain.high)),
-                _number(f"{gain.p:.3f}" if gain.p >= 0.001 else "< 0.001"),
+                _number(_p(gain.p)),
                 _number(f"{gain.helped:.0%} / {gain.harmed:.0%}"),
                 _number(f"{number(shot.placebo.low)} to {number(shot.placebo.high)}"),
-                _text(f"{method_words(shot.transfer)} against {method_words(shot.best_baseline)}"),
+                _text(
+                    f"{method_words(shot.transfer, evidence.cold)} against "
+                    f"{method_words(shot.best_baseline, evidence.cold)}"
+                ),
             ]
         )
     heads = [
@@ -144,54 +170,154 @@ def _gains(evidence: Evidence) -> str:
         "Verdict",
         "Gain",
         "p",
-        "Users helped / harmed",
+        f"{one(evidence.cold).capitalize()}s helped / harmed",
         "Shuffled source",
         "Compared",
     ]
-    return _table("Gain of transfer, user by user; positive is better", heads, rows)
+    return _table(
+        f"Gain of transfer, {one(evidence.cold)} by {one(evidence.cold)}; positive is better",
+        heads,
+        rows,
+    )
+
+
+def _all_gains(evidence: Evidence) -> str:
+    names = list(dict.fromkeys(name for shot in evidence.shots for name in shot.gains))
+    rows = [
+        [
+            _head(method_words(name, evidence.cold)),
+            *(_gain(s.gains.get(name), s.p_holm.get(name)) for s in evidence.shots),
+        ]
+        for name in names
+    ]
+    return _table(
+        "Gain of each transfer method and of auto over the best baseline, with 95 % interval and "
+        "p; Holm corrects it for the number of methods, of which auto is no further one",
+        ["Method", *(f"{shot.shots} shots" for shot in evidence.shots)],
+        rows,
+    )
+
+
+def _gain(gain: Gain | None, holm: float | None) -> str:
+    if gain is None:
+        return _number("–")
+    corrected = "" if holm is None else f"<br>Holm {escape(_p(holm))}"
+    return (
+        f'<td class="n">{number(gain.mean)}<br><small>{number(gain.low)} to {number(gain.high)}'
+        f"<br>p {escape(_p(gain.p))}{corrected}</small></td>"
+    )
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _further(evidence: Evidence) -> str:
+    tables = "".join(_further_at(shot, evidence.cold) for shot in evidence.shots if shot.more)
+    if not tables:
+        return ""
+    names = dict.fromkeys(
+        name for s in evidence.shots for values in s.more.values() for name in values
+    )
+    meaning = "".join(
+        f"<li>{escape(metric_words(name))}: {escape(metric_help(name, evidence.cold))}</li>"
+        for name in names
+    )
+    return f"<details><summary>Further metrics</summary><ul>{meaning}</ul>{tables}</details>"
+
+
+def _further_at(shot: ShotEvidence, cold: str) -> str:
+    names = list(dict.fromkeys(name for values in shot.more.values() for name in values))
+    rows = [
+        [
+            _head(method_words(method, cold)),
+            *(_number(number(values[name]) if name in values else "–") for name in names),
+        ]
+        for method, values in shot.more.items()
+    ]
+    return _table(f"{shot.shots} shots", ["Method", *map(metric_words, names)], rows)
 
 
 def _cohorts(evidence: Evidence) -> str:
     if evidence.cohorts.empty:
         return ""
-    cells: dict[tuple[str, str], dict[int, str]] = {}
+    cells: dict[str, dict[str, dict[int, str]]] = {}
     for row in evidence.cohorts.to_dict("records"):
         found = Interval(row["gain"], row["low"], row["high"])
-        cells.setdefault((row["cohort"], row["level"]), {})[row["shots"]] = _interval(found)
+        level = level_words(row["cohort"], row["level"], evidence.cold)
+        levels = cells.setdefault(cohort_words(row["cohort"], evidence.cold), {})
+        levels.setdefault(level, {})[row["shots"]] = _interval(found)
     shots = [shot.shots for shot in evidence.shots]
-    rows = [
-        [_head(f"{cohort} interactions: {level}"), *(by.get(s, _interval(None)) for s in shots)]
-        for (cohort, level), by in cells.items()
-    ]
-    heads = ["Users with", *(f"{s} shots" for s in shots)]
-    return _table("For whom: gain among a third of the test users each, by activity", heads, rows)
+    heads = ["Level", *(f"{s} shots" for s in shots)]
+    tables = "".join(
+        _table(
+            heading,
+            heads,
+            [
+                [_head(level), *(by.get(s, _interval(None)) for s in shots)]
+                for level, by in levels.items()
+            ],
+        )
+        for heading, levels in cells.items()
+    )
+    return (
+        '<h3>For whom, and on what</h3><p class="note">The gain in parts of the test data. Among '
+        f"so many intervals some lie above or below zero by chance.</p>{tables}"
+    )
 
 
-def _chosen(kind: str, chosen: Mapping[str, Any]) -> str:
-    used = [shots for shots, on in chosen["transfer_at"].items() if on]
+def _chosen(kind: str, chosen: Chosen, cold: str) -> str:
+    used = [str(shots) for shots, on in chosen.transfer_at.items() if on]
     words = f"at {', '.join(used)} shots" if used else "nowhere"
     rows = [
-        [_head("Rank (latent factors)"), _number(str(chosen["rank"]))],
-        [_head("Regularisation λ"), _number(_general(chosen["lam"]))],
-        [_head("Strength of the transferred prior τ"), _number(_taus(chosen["strength"]))],
-        [_head("Validation users gained from transfer"), _number(words)],
-        [_head("Best without the source"), _text(_by_shots(chosen["baseline_at"]))],
-        [_head("Candidates tried"), _number(str(len(chosen["tried"])))],
+        [_head("Transfer method"), _text(method_words(chosen.method, cold))],
+        [_head(f"Validation {one(cold)}s gained from transfer"), _text(words)],
+        [_head("Best without the source"), _text(_by_shots(chosen.baseline_at, cold))],
+        [_head("Candidates tried"), _text(str(len(chosen.tried)))],
     ]
     what = {"ranking": "Recommendation lists", "ratings": "Predicted ratings"}.get(kind, kind)
-    return _table(what, ["Setting", "Value"], rows)
+    served = [
+        [_head(str(shots)), _text(served_words(chosen, shots, cold))]
+        for shots in chosen.baseline_at
+    ]
+    methods = [
+        [
+            _head(method_words(method, cold)),
+            _text(parameter_words(parameters)),
+            _text(_taus(chosen.strengths.get(method, {}))),
+        ]
+        for method, parameters in chosen.parameters.items()
+    ]
+    left_out = "".join(
+        f"<li>{escape(method_words(method, cold))}: {escape(reason)}.</li>"
+        for method, reason in chosen.left_out.items()
+    )
+    return (
+        f"<h3>{escape(what)}</h3>"
+        + _table("Choices", ["Choice", "Value"], rows)
+        + _table("What auto serves", ["Shots", "Served"], served)
+        + _table(
+            "Parameters of each method; τ is the weight of what the source says",
+            ["Method", "Parameters", "τ by shots"],
+            methods,
+        )
+        + (f"<p>Methods left out:</p><ul>{left_out}</ul>" if left_out else "")
+    )
 
 
-def _taus(strength: Mapping[str, float]) -> str:
-    parts = (f"{_general(tau)} at {shots}" for shots, tau in strength.items() if shots != "0")
-    return f"{', '.join(parts)} shots" if any(shots != "0" for shots in strength) else "–"
+def _taus(strength: Mapping[int, float]) -> str:
+    parts = [f"{tau:g} at {shots}" for shots, tau in strength.items() if shots != 0]
+    return ", ".join(parts) or "–"
 
 
-def _by_shots(methods: Mapping[str, str]) -> str:
+def _by_shots(methods: Mapping[int, str], cold: str) -> str:
     shots_of: dict[str, list[str]] = {}
     for shots, method in methods.items():
-        shots_of.setdefault(method, []).append(shots)
-    parts = (f"{method_words(m)} at {', '.join(shots)} shots" for m, shots in shots_of.items())
+        shots_of.setdefault(method, []).append(str(shots))
+    parts = (
+        f"{method_words(method, cold)} at {', '.join(shots)} shots"
+        for method, shots in shots_of.items()
+    )
     return "; ".join(parts)
 
 
@@ -208,10 +334,6 @@ def _data(data: Mapping[str, Mapping[str, Any]]) -> str:
             ]
         )
     return _table("Files", ["Domain", "File", "Users", "Items", "Ratings", "SHA-256"], rows)
-
-
-def _general(value: float | None) -> str:
-    return "–" if value is None else f"{value:g}"
 
 
 def _interval(interval: Interval | None) -> str:

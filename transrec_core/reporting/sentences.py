@@ -1,25 +1,131 @@
 """Findings in words, as a careful colleague would put them."""
 
-from transrec_core.evidence.results import Evidence, ShotEvidence
+from collections.abc import Mapping
+
+from transrec_core.evidence.results import AUTO, Chosen, Evidence, ShotEvidence
 
 METHOD_WORDS = {
     "popularity": "Popular items",
     "item_mean": "Item mean",
     "biases": "Damped biases",
+    "similarity": "Similar items' users",
     "target_only": "Target only",
+    "ease": "Target items alone (EASE)",
     "factor_map": "Transfer (factor map)",
     "row_map": "Transfer (row map)",
+    "ridge": "Transfer (ridge)",
+    "joint": "Transfer (joint factors)",
+    "content": "Transfer (content)",
+    "neural_map": "Transfer (neural map)",
+    "codebook": "Transfer (codebook)",
+    AUTO: "Auto",
+}
+# Where items are new, lists name users.
+ITEMS_METHOD_WORDS = {
+    **METHOD_WORDS,
+    "popularity": "Most active users",
+    "item_mean": "User mean",
+    "ease": "Target users alone (EASE)",
+}
+METRIC_WORDS = {
+    "popularity": "Mean popularity",
+    "coverage": "Coverage",
+    "novelty": "Novelty",
+    "recall": "Recall",
+}
+METRIC_HELP = {
+    "recall": "Share of the hidden {what} that are in the list.",
+    "mrr": "One over the place of the first hidden {one} in the list, 0 where there is none.",
+    "coverage": "Share of all {what} that are in anybody's list.",
+    "popularity": "Share of those known so far who took a listed {one}, on average.",
+    "novelty": "Mean −log₂ of the popularity of a listed {one}: higher is less known.",
+    "mae": "Mean absolute error of the predicted ratings; lower is better.",
+}
+COHORT_WORDS = {
+    "source": "Users by source interactions",
+    "target": "Users by target interactions",
+    "item popularity": "On popular, middling and rare items",
+    "item genre": "By genre of the item",
+}
+ITEMS_COHORT_WORDS = {
+    "source": "Items by what the source knows of them",
+    "target": "Items by target interactions",
+    "item popularity": "On busy, middling and quiet users",
+}
+ITEMS_LEVEL_WORDS = {"popular": "busy", "rare": "quiet"}
+PARAMETER_WORDS = {
+    "rank": "rank",
+    "lam": "λ",
+    "source_weight": "source weight",
+    "penalty": "penalty",
 }
 
 
-def method_words(method: str) -> str:
+def method_words(method: str, cold: str = "users") -> str:
     """Words for a method; its own name where there are none."""
-    return METHOD_WORDS.get(method, method)
+    return (ITEMS_METHOD_WORDS if cold == "items" else METHOD_WORDS).get(method, method)
+
+
+def one(cold: str) -> str:
+    """Who or what is new to the target, in the singular."""
+    return "item" if cold == "items" else "user"
+
+
+def listed(cold: str) -> str:
+    """What lists are made of, in the singular."""
+    return "user" if cold == "items" else "item"
+
+
+def counted(n: int, cold: str) -> str:
+    """So many users, or items where these are new."""
+    return f"{n:,} {one(cold)}{'' if n == 1 else 's'}"
 
 
 def metric_words(metric: str) -> str:
     """Name of a metric as papers write it, as ``NDCG@10``."""
-    return metric.upper()
+    name, _, cut = metric.partition("@")
+    words = METRIC_WORDS.get(name, name.upper())
+    return f"{words}@{cut}" if cut else words
+
+
+def metric_help(metric: str, cold: str = "users") -> str:
+    """What a further metric is; empty where there is nothing to say."""
+    what = listed(cold)
+    return METRIC_HELP.get(metric.partition("@")[0], "").format(one=what, what=f"{what}s")
+
+
+def cohort_words(cohort: str, cold: str = "users") -> str:
+    """A heading for the levels of a cohort."""
+    return (ITEMS_COHORT_WORDS if cold == "items" else COHORT_WORDS).get(cohort, cohort)
+
+
+def level_words(cohort: str, level: str, cold: str = "users") -> str:
+    """A level of a cohort."""
+    turned = cold == "items" and cohort == "item popularity"
+    return ITEMS_LEVEL_WORDS.get(level, level) if turned else level
+
+
+def parameter_words(parameters: Mapping[str, float]) -> str:
+    """A method's parameters, as ``rank 32, λ 0.006``; those that it does not read are left out."""
+    unread = ("rank", "lam") if "penalty" in parameters else ()
+    return ", ".join(
+        f"{words} {parameters[name]:g}"
+        for name, words in PARAMETER_WORDS.items()
+        if name in parameters and name not in unread
+    )
+
+
+def served_words(chosen: Chosen, shots: int, cold: str = "users") -> str:
+    """What ``auto`` serves users with so many target interactions."""
+    weight = chosen.blend.get(shots, float(chosen.transfer_at.get(shots, False)))
+    transfer = method_words(chosen.method, cold)
+    if weight == 0:
+        fallback = chosen.fallback_at or chosen.baseline_at
+        return method_words(fallback.get(shots, "target_only"), cold)
+    if weight == 1:
+        return transfer
+    alone = method_words("target_only", cold)
+    return f"{100 * weight:g} % {transfer}, {100 - 100 * weight:g} % {alone}"
 
 
 def number(value: float) -> str:
@@ -28,19 +134,19 @@ def number(value: float) -> str:
     return "0.000" if text == "-0.000" else text.replace("-", "−")
 
 
-def _without_source(method: str) -> str:
-    words = METHOD_WORDS.get(method)
-    # Inside a sentence, except for acronyms that a future method may begin with.
-    return method if words is None else words[0].lower() + words[1:]
+def method_inside(method: str, cold: str = "users") -> str:
+    """Words for a method inside a sentence."""
+    words = method_words(method, cold)
+    return method if words == method else words[0].lower() + words[1:]
 
 
-def who(shots: int) -> str:
-    """Name the users that are given this many target interactions."""
+def who(shots: int, cold: str = "users") -> str:
+    """Name the users, or items, that are given this many target interactions."""
     if shots == 0:
-        return "users with no history in the target"
+        return f"{one(cold)}s with no history in the target"
     if shots == 1:
-        return "users with one interaction in the target"
-    return f"users with {shots} interactions in the target"
+        return f"{one(cold)}s with one interaction in the target"
+    return f"{one(cold)}s with {shots} interactions in the target"
 
 
 def verdict_sentence(shot: ShotEvidence, evidence: Evidence) -> str:
@@ -55,10 +161,12 @@ def verdict_sentence(shot: ShotEvidence, evidence: Evidence) -> str:
     """
     gain, metric = shot.gain, metric_words(evidence.metric)
     better, worse = ("rises", "falls") if evidence.higher_is_better else ("falls", "rises")
-    baseline = f"{_without_source(shot.best_baseline)}, the best method without the source"
+    baseline = (
+        f"{method_inside(shot.best_baseline, evidence.cold)}, the best method without the source"
+    )
     than = "over" if evidence.higher_is_better else "compared with"
-    users = "1 user" if shot.users == 1 else f"{shot.users:,} users"
-    start = f"For {who(shot.shots)},"
+    users = counted(shot.users, evidence.cold)
+    start = f"For {who(shot.shots, evidence.cold)},"
     if shot.verdict == "helps":
         return (
             f"{start} transfer helps: {metric} {better} by {number(gain.mean)} (95 % interval "
@@ -76,10 +184,10 @@ def verdict_sentence(shot: ShotEvidence, evidence: Evidence) -> str:
     )
     if gain.low > 0:
         return (
-            f"{none} the same method gains up to {number(shot.placebo.high)} when the source users "
-            f"are shuffled, so that is not told apart from chance."
+            f"{none} the same method gains up to {number(shot.placebo.high)} when the source "
+            f"is shuffled, so that is not told apart from chance."
         )
     if gain.helped == 0 and gain.harmed == 0:
         return f"{none} both gave the same result for {users}."
-    those = "this 1 user" if shot.users == 1 else f"these {users}"
+    those = f"{'this' if shot.users == 1 else 'these'} {users}"
     return f"{none} {those} would have shown a gain of {number(gain.detectable)} or more."

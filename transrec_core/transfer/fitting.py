@@ -1,4 +1,4 @@
-"""Both domains factorized and joined by a prior: everything that scoring a user needs."""
+"""Both domains factorized and joined by a method: everything that scoring a user needs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -6,17 +6,27 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from transrec_core.baselines import POPULARITY
 from transrec_core.data.linking import DomainPair
 from transrec_core.factors.model import Factors
 from transrec_core.factors.solver import factorize
-from transrec_core.transfer.fold_in import FoldedUsers, Prior, at_shots, fold_in, mean_prior
-from transrec_core.transfer.linear_map import (
-    LinearMap,
-    SourceRows,
-    factor_features,
-    fit_linear_map,
-    rows_of,
+from transrec_core.settings import PRIORS
+from transrec_core.transfer.codebook import expand, learn_codebook, random_codebook
+from transrec_core.transfer.fold_in import FoldedUsers, at_shots, mean_prior
+from transrec_core.transfer.joint import fit_joint
+from transrec_core.transfer.knowledge import (
+    Average,
+    Ground,
+    Knowledge,
+    MappedByNetwork,
+    MappedFactors,
+    MappedRows,
+    Texts,
 )
+from transrec_core.transfer.linear_map import LinearMap, SourceRows, factor_features, fit_linear_map
+from transrec_core.transfer.neural_map import fit_neural_map
+from transrec_core.transfer.ridge import LARGEST_TARGET, ItemRidge, fit_ease, fit_item_ridge
+from transrec_core.transfer.scorers import PlacedUsers, Scorer
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -25,7 +35,13 @@ if TYPE_CHECKING:
 DEFAULT_STRENGTH: Mapping[int, float] = {0: 0.5}
 DEFAULT_MEAN_STRENGTH: Mapping[int, float] = {0: 0.0}
 
-FACTOR_MAP, ROW_MAP = "factor_map", "row_map"
+TARGET_ONLY, EASE = "target_only", "ease"
+"""Baselines that learn from the target: its own factors, and its items regressed on each other."""
+SERVED_BASELINES = (POPULARITY, TARGET_ONLY, EASE)
+"""Baselines that lists can be made by."""
+
+FACTOR_MAP, ROW_MAP, JOINT, RIDGE = "factor_map", "row_map", "joint", "ridge"
+NEURAL_MAP, CONTENT, CODEBOOK = "neural_map", "content", "codebook"
 
 OnFit = Callable[[str, int, float], None]
 """Called with the domain being fitted, half-sweeps done and J."""
@@ -33,12 +49,16 @@ OnFit = Callable[[str, int, float], None]
 
 @dataclass(frozen=True)
 class FitSpec:
-    """How both domains are factorized.
+    """How both domains are factorized, and what a method has of its own.
 
     Attributes
     ----------
     feedback, model, rank, lam, alpha0, regularization_exponent, seed
-        As for ``factorize``.
+        As for ``factorize``; ``rank`` is also the number of user clusters of ``codebook``.
+    source_weight
+        α of ``joint``, the weight of a source interaction beside a target one.
+    penalty
+        Of ``ridge``, for the other items of the target.
     """
 
     feedback: Literal["ratings", "implicit"]
@@ -48,6 +68,8 @@ class FitSpec:
     alpha0: float
     regularization_exponent: float
     seed: int
+    source_weight: float = 1.0
+    penalty: float = 200.0
 
     def factorize(
         self,
@@ -72,101 +94,130 @@ class FitSpec:
 
 @dataclass(frozen=True)
 class TransferFit:
-    """A source and a target factorization with the map between them.
+    """A source and a target factorization and what a method carries between them.
 
     Attributes
     ----------
-    pair
-        The linked domains.
+    ground
+        The linked domains, and what is worked out of them once.
     spec
         How both were factorized.
-    source, target
+    source, alone
         The two factorizations.
+    target
+        The model that the method's scores come from: ``alone``, but for ``joint`` and ``codebook``.
+    plain
+        The model that target-only scores come from: ``alone``, or one with its own parameters.
+    ease
+        The target's items regressed on each other, where that is among the baselines.
     trained_on
-        The target matrix that ``target`` was fitted on; rows of held-out users are empty.
+        The target matrix that ``alone`` was fitted on; rows of held-out users are empty.
     map_users
-        Positions in ``pair.shared`` of the users that the map was fitted on.
+        Positions in ``pair.shared`` of the users that the method learned from.
     method
-        ``"factor_map"`` or ``"row_map"``: what the map reads of a source user.
-    rows
-        The source rows that ``row_map`` reads; ``None`` for another method.
-    features
-        Source users × features, for the method.
-    prior
-        The map; ``None`` where the domains share no users.
+        How source knowledge reaches the target, one of ``settings.PRIORS``.
+    knowledge
+        What the method knows; ``None`` where the domains share nothing that it needs.
     strength
-        τ, precision of the mapped prior, for users with so many target interactions or more.
+        τ, precision of the prior, for users with so many target interactions or more.
     mean_strength
         The same for the average-user prior, where a user is placed by target data alone; 0 is the
         plain fold-in.
     """
 
-    pair: DomainPair
+    ground: Ground
     spec: FitSpec
     source: Factors
+    alone: Factors
     target: Factors
+    plain: Factors
     trained_on: "sp.csr_array"
     map_users: "NDArray[np.integer]"
     method: str
-    rows: SourceRows | None
-    features: "NDArray[np.float64]"
-    prior: LinearMap | None
+    knowledge: Knowledge | None
     strength: Mapping[int, float]
     mean_strength: Mapping[int, float]
+    ease: ItemRidge | None = None
 
     @property
-    def feedback(self) -> str:
+    def pair(self) -> DomainPair:
+        """The linked domains."""
+        return self.ground.pair
+
+    @property
+    def feedback(self) -> Literal["ratings", "implicit"]:
         """``"ratings"`` or ``"implicit"``."""
         return self.spec.feedback
 
-    def mapped_by(self, method: str, rows: SourceRows | None = None) -> "TransferFit":
-        """The same factorizations with another map between them.
+    @property
+    def trained_counts(self) -> "NDArray[np.int64]":
+        """Target interactions of each user that were learned from."""
+        return np.diff(self.trained_on.indptr)
 
-        ``rows`` are the source's where they are known already.
+    def by(self, method: str, *, shuffle: int | None = None) -> "TransferFit":
+        """The same factorizations with another method between them.
+
+        ``shuffle`` makes it a placebo, a different one for each number: who is who in the source is
+        permuted before the method learns; of ``codebook`` the entries are.
         """
-        if method == FACTOR_MAP:
-            rows, features = None, factor_features(self.source, self.pair.source.counts)
-        else:
-            assert method == ROW_MAP, method
-            rows = rows or rows_of(self.pair.source, self.spec.feedback, self.spec.seed)
-            features = rows.features
-        unmapped = replace(self, method=method, rows=rows, features=features, prior=None)
-        return replace(unmapped, prior=fit_map(unmapped))
+        links = self.links(shuffle)
+        unlearned = replace(self, method=method, target=self.alone)
+        if method in _BY_USERS and len(_learners(unlearned)) < 2:
+            return replace(unlearned, knowledge=None)
+        return _LEARNERS[method](unlearned, links, shuffle)
 
-    def prior_of(self, source_rows: "NDArray[np.integer]") -> Prior:
-        """What the map expects of source users, one row each."""
-        assert self.prior is not None, "no shared users: there is no map"
-        return self.prior.predict(self.features[source_rows])
+    def links(self, shuffle: int | None = None) -> "NDArray[np.integer]":
+        """Who each shared user is in the source; permuted for a placebo."""
+        rows = self.pair.source_rows
+        if shuffle is None:
+            return rows
+        return np.random.default_rng([self.spec.seed, 4, shuffle]).permutation(rows)
 
-    def place(
-        self,
-        matrix: "sp.csr_array",
-        source_rows: "NDArray[np.integer] | None" = None,
-    ) -> FoldedUsers:
-        """Users' places in the target space.
+    def scorer(self, source_rows: "NDArray[np.integer] | None", users: int = 0) -> Scorer:
+        """A scorer of users of the source; of ``users`` whom nothing is known of for ``None``."""
+        if source_rows is None:
+            return PlacedUsers(self.plain, mean_prior(self.plain, self.trained_counts, users))
+        assert self.knowledge is not None, f"{self.method} knows nothing of these domains"
+        return self.knowledge.scorer(self.target, source_rows)
+
+    def scores(
+        self, matrix: "sp.csr_array", source_rows: "NDArray[np.integer] | None" = None
+    ) -> "NDArray[np.floating]":
+        """Scores of all target items, users × items.
 
         Parameters
         ----------
         matrix
-            Their target data, users × target items.
+            The users' target data, users × target items.
         source_rows
-            Their rows in the source; ``None`` places them by target data alone.
+            Their rows in the source; ``None`` scores them by target data alone.
         """
-        if source_rows is not None:
-            prior, strength = self.prior_of(source_rows), self.strength
-        else:
-            counts = np.diff(self.trained_on.indptr)
-            prior, strength = mean_prior(self.target, counts, matrix.shape[0]), self.mean_strength
-        taus = at_shots(strength, np.diff(matrix.indptr))
-        factors = np.empty((matrix.shape[0], self.target.rank), self.target.item_factors.dtype)
-        bias = None if self.target.biases is None else np.empty(matrix.shape[0])
-        for tau in np.unique(taus):
-            who = np.flatnonzero(taus == tau)
-            placed = fold_in(self.target, matrix[who], prior[who] if tau > 0 else None, float(tau))
-            factors[who] = placed.factors
-            if bias is not None and placed.bias is not None:
-                bias[who] = placed.bias
-        return FoldedUsers(factors, bias)
+        scorer, taus = self._told(matrix, source_rows)
+        return scorer.scores(slice(None), matrix, taus)
+
+    def place(
+        self, matrix: "sp.csr_array", source_rows: "NDArray[np.integer] | None" = None
+    ) -> FoldedUsers:
+        """Users' places in the space of their scores; parameters as for ``scores``."""
+        scorer, taus = self._told(matrix, source_rows)
+        assert isinstance(scorer, PlacedUsers), f"{self.method} has no space"
+        return scorer.place(slice(None), matrix, taus)
+
+    def _told(
+        self, matrix: "sp.csr_array", source_rows: "NDArray[np.integer] | None"
+    ) -> "tuple[Scorer, NDArray[np.float64]]":
+        strength = self.mean_strength if source_rows is None else self.strength
+        taus = at_shots(strength, np.diff(matrix.indptr)).astype(np.float64)
+        return self.scorer(source_rows, matrix.shape[0]), taus
+
+    @property
+    def factor_map(self) -> LinearMap | None:
+        """The map of source factors, whichever method makes the scores; ``None`` without overlap.
+
+        It also places the source's items in the target's space.
+        """
+        own = self if self.method == FACTOR_MAP else self.by(FACTOR_MAP)
+        return own.knowledge.map if isinstance(own.knowledge, MappedFactors) else None
 
 
 def fit_transfer(
@@ -175,15 +226,18 @@ def fit_transfer(
     *,
     target_matrix: "sp.csr_array | None" = None,
     map_users: "NDArray[np.integer] | None" = None,
-    method: str = FACTOR_MAP,
-    rows: SourceRows | None = None,
+    method: str | None = FACTOR_MAP,
+    ground: Ground | None = None,
+    texts: Texts | None = None,
     start: TransferFit | None = None,
     source: Factors | None = None,
+    target: Factors | None = None,
+    plain: Factors | None = None,
     strength: Mapping[int, float] | None = None,
     mean_strength: Mapping[int, float] | None = None,
     on_fit: OnFit | None = None,
 ) -> TransferFit:
-    """Factorize both domains and fit the map between them.
+    """Factorize both domains and let a method learn what carries over.
 
     Parameters
     ----------
@@ -194,15 +248,19 @@ def fit_transfer(
     target_matrix
         Target data to learn from where some users are held out; default all of it.
     map_users
-        Positions in ``pair.shared`` of the users to fit the map on; default all.
+        Positions in ``pair.shared`` of the users to learn from; default all.
     method
-        ``"factor_map"`` reads a user's source factors, ``"row_map"`` the source row itself.
-    rows
-        The source's, where they are known already.
+        One of ``settings.PRIORS``; ``None`` leaves the learning to ``by``.
+    ground
+        What was worked out of the pair already.
+    texts
+        What the items are about, for ``content``, where there is no ``ground``.
     start
         An earlier fit to start from.
-    source
-        A source factorization to use as it is (it does not depend on who is held out).
+    source, target
+        Factorizations to use as they are, of the whole source and of ``target_matrix``.
+    plain
+        A factorization of ``target_matrix`` for target-only scores; default the same.
     strength, mean_strength
         Precisions of the two priors in the result, by numbers of target interactions.
     on_fit
@@ -217,42 +275,153 @@ def fit_transfer(
         source = spec.factorize(
             pair.source.matrix, None if start is None else start.source, report("source")
         )
-    target = spec.factorize(matrix, None if start is None else start.target, report("target"))
-    unmapped = TransferFit(
-        pair,
+    if target is None:
+        target = spec.factorize(matrix, None if start is None else start.alone, report("target"))
+    unlearned = TransferFit(
+        ground or Ground(pair, spec.feedback, spec.seed, texts),
         spec,
         source,
         target,
+        target,
+        plain or target,
         matrix,
         np.arange(len(pair.shared)) if map_users is None else map_users,
-        method,
-        None,
-        np.zeros((0, 0)),
+        method or FACTOR_MAP,
         None,
         strength or DEFAULT_STRENGTH,
         mean_strength or DEFAULT_MEAN_STRENGTH,
     )
-    return unmapped.mapped_by(method, rows)
+    return unlearned if method is None else unlearned.by(method)
 
 
-def fit_map(fit: TransferFit, source_rows: "NDArray[np.integer] | None" = None) -> LinearMap | None:
-    """Fit the map of a fit from its features, on its own users.
+def applicable(ground: Ground, model: str) -> dict[str, str]:
+    """Every method with the reason why it cannot be used on these domains; empty where it can.
 
-    ``source_rows`` says who each shared user is in the source; other than ``pair.source_rows`` only
-    for a placebo. ``None`` when fewer than two of the users have target data.
+    ``model`` says how domains are factorized.
     """
-    source_rows = fit.pair.source_rows if source_rows is None else source_rows
-    rows = fit.pair.target_rows[fit.map_users]
-    counts = np.diff(fit.trained_on.indptr)[rows]
-    kept = counts > 0
-    if kept.sum() < 2:
-        return None
-    target = fit.target
-    bias = None if target.biases is None else target.biases.user[rows[kept]]
-    return fit_linear_map(
-        fit.features[source_rows[fit.map_users[kept]]],
-        target,
-        FoldedUsers(target.user_factors[rows[kept]], bias),
-        counts[kept],
-        standardise=fit.method == FACTOR_MAP,
+    pair, feedback = ground.pair, ground.feedback
+    if ground.by_words:
+        others = "new items are known by their words alone"
+        return {method: "" if method == CONTENT else others for method in PRIORS}
+    shared = "" if pair.linked and len(pair.shared) >= 2 else "nobody is in both catalogues"
+    signed = "" if model == "als" else "it needs als"
+    small = "" if len(pair.target.items) <= LARGEST_TARGET else (
+        f"the target has more than {LARGEST_TARGET:,} items"
+    )  # fmt: skip
+    lists = "" if feedback == "implicit" else "it makes lists, not ratings"
+    return {
+        FACTOR_MAP: shared,
+        ROW_MAP: shared,
+        JOINT: shared or signed,
+        RIDGE: shared or lists or small,
+        NEURAL_MAP: shared,
+        CONTENT: "" if ground.texts is not None else "it needs the texts of both catalogues",
+        CODEBOOK: signed,
+    }
+
+
+# ── what each method learns ──────────────────────────────────────────────────────────────────────
+
+
+def _learners(fit: TransferFit) -> "NDArray[np.integer]":
+    """Positions of the shared users with target data, among those to learn from."""
+    counts = fit.trained_counts[fit.pair.target_rows[fit.map_users]]
+    return np.asarray(fit.map_users[counts > 0])
+
+
+def _places(
+    fit: TransferFit, rows: "NDArray[np.integer]"
+) -> "tuple[FoldedUsers, NDArray[np.int64]]":
+    """Target factors and biases of some target users, and their numbers of interactions."""
+    target = fit.alone
+    bias = None if target.biases is None else target.biases.user[rows]
+    return FoldedUsers(target.user_factors[rows], bias), fit.trained_counts[rows]
+
+
+def _by_factors(fit: TransferFit, links: "NDArray[np.integer]", shuffle: int | None) -> TransferFit:
+    who = _learners(fit)
+    features = factor_features(fit.source, fit.pair.source.counts)
+    users, counts = _places(fit, fit.pair.target_rows[who])
+    if fit.method == NEURAL_MAP:
+        network = fit_neural_map(features[links[who]], fit.alone, users, counts, seed=fit.spec.seed)
+        return replace(fit, knowledge=MappedByNetwork(network, features))
+    found = fit_linear_map(features[links[who]], fit.alone, users, counts)
+    return replace(
+        fit, knowledge=MappedFactors(found, features, fit.source, fit.pair.source.matrix)
     )
+
+
+def _by_rows(fit: TransferFit, links: "NDArray[np.integer]", shuffle: int | None) -> TransferFit:
+    who = _learners(fit)
+    rows = fit.ground.rows
+    users, counts = _places(fit, fit.pair.target_rows[who])
+    found = fit_linear_map(
+        rows.features_of(links[who]), fit.alone, users, counts, standardise=False
+    )
+    return replace(fit, knowledge=MappedRows(found, rows))
+
+
+def _by_joint(fit: TransferFit, links: "NDArray[np.integer]", shuffle: int | None) -> TransferFit:
+    known, target = fit_joint(fit.pair, fit.spec, fit.trained_on, links, fit.map_users)
+    return replace(fit, knowledge=known, target=target)
+
+
+def _by_ridge(fit: TransferFit, links: "NDArray[np.integer]", shuffle: int | None) -> TransferFit:
+    who = _learners(fit)
+    earlier = fit.knowledge if isinstance(fit.knowledge, ItemRidge) else None
+    found = fit_item_ridge(
+        fit.ground.rows,
+        links[who],
+        fit.trained_on,
+        fit.pair.target_rows[who],
+        fit.spec.penalty,
+        None if earlier is None else earlier.from_target,
+    )
+    return replace(fit, knowledge=found)
+
+
+def _by_content(fit: TransferFit, links: "NDArray[np.integer]", shuffle: int | None) -> TransferFit:
+    """Learn on the target's own users what a profile says; links are not needed."""
+    if fit.ground.by_words:
+        return _by_rows(fit, links, shuffle)
+    source, target = fit.ground.profiles
+    who = np.flatnonzero(fit.trained_counts > 0)
+    users, counts = _places(fit, who)
+    found = fit_linear_map(target.features_of(who), fit.alone, users, counts, standardise=False)
+    # Catalogues are about different things on the whole; only what sets a user apart carries over.
+    return replace(fit, knowledge=MappedRows(replace(found, centre=_middle(source)), source))
+
+
+def _middle(rows: SourceRows) -> "NDArray[np.float64]":
+    """Mean features of the users with any interaction."""
+    told = np.flatnonzero(np.diff(rows.cells.indptr))
+    return np.asarray(rows.features_of(told).mean(axis=0))
+
+
+def _by_codebook(
+    fit: TransferFit, links: "NDArray[np.integer]", shuffle: int | None
+) -> TransferFit:
+    codebook = learn_codebook(
+        fit.source, fit.pair.source.matrix, clusters=fit.spec.rank, seed=fit.spec.seed
+    )
+    if shuffle is not None:
+        codebook = random_codebook(codebook, seed=shuffle)
+    target = expand(codebook, fit.alone, fit.trained_on, seed=fit.spec.seed)
+    return replace(fit, target=target, knowledge=Average(target, fit.trained_counts))
+
+
+_LEARNERS: Mapping[
+    str, Callable[[TransferFit, "NDArray[np.integer]", int | None], TransferFit]
+] = {
+    FACTOR_MAP: _by_factors,
+    ROW_MAP: _by_rows,
+    JOINT: _by_joint,
+    RIDGE: _by_ridge,
+    NEURAL_MAP: _by_factors,
+    CONTENT: _by_content,
+    CODEBOOK: _by_codebook,
+    EASE: lambda fit, *_: replace(fit, knowledge=fit_ease(fit.trained_on, fit.spec.penalty)),
+}  # fmt: skip
+
+_BY_USERS = (FACTOR_MAP, ROW_MAP, RIDGE, NEURAL_MAP)
+"""Methods that learn from users who are in both catalogues."""

@@ -41,7 +41,17 @@ class Prior:
     factors: "NDArray[np.floating]"
     bias: "NDArray[np.float64] | None" = None
 
-    def __getitem__(self, users: "NDArray[np.integer]") -> "Prior":
+    @classmethod
+    def of(cls, outputs: "NDArray[np.float64]", rank: int, nonnegative: bool) -> "Prior":
+        """A map's outputs as a prior: target factors, cut at zero where they are non-negative.
+
+        An output beyond ``rank`` is the user bias.
+        """
+        factors = outputs[:, :rank].astype(np.float32)
+        bias = outputs[:, rank] if outputs.shape[1] > rank else None
+        return cls(np.maximum(factors, 0) if nonnegative else factors, bias)
+
+    def __getitem__(self, users: "slice | NDArray[np.integer]") -> "Prior":
         """The prior of some of the users, by position."""
         return Prior(self.factors[users], None if self.bias is None else self.bias[users])
 

@@ -63,20 +63,19 @@ class LinearMap:
         """The prior of users given by their source features (users × features)."""
         weights = self.weights / self.scale[:, None]
         outputs = features @ weights + (self.intercept - self.centre @ weights)
-        factors = outputs[:, : self.rank].astype(np.float32)
-        if self.nonnegative:
-            factors = np.maximum(factors, 0)
-        bias = outputs[:, self.rank] if outputs.shape[1] > self.rank else None
-        return Prior(factors, bias)
+        return Prior.of(outputs, self.rank, self.nonnegative)
+
+    @property
+    def turned(self) -> "NDArray[np.float64]":
+        """What a unit of each feature adds to the target factors: features × rank."""
+        return np.asarray(self.weights[:, : self.rank] / self.scale[:, None])
 
     def map_items(self, item_factors: "NDArray[np.floating]") -> "NDArray[np.float64]":
         """Source item factors moved into the target's space by the map's linear part.
 
         The place of the taste that a source item stands for: items × k in, items × rank out.
         """
-        k = item_factors.shape[1]
-        linear = self.weights[:k, : self.rank] / self.scale[:k, None]
-        return np.asarray(item_factors @ linear, np.float64)
+        return np.asarray(item_factors @ self.turned[: item_factors.shape[1]], np.float64)
 
 
 def factor_features(source: Factors, counts: "NDArray[np.int64]") -> "NDArray[np.float64]":
@@ -105,12 +104,10 @@ class SourceRows:
     cells: sp.csr_array
     directions: "NDArray[np.floating] | None"
 
-    @property
-    def features(self) -> "NDArray[np.float64]":
-        """Users × features."""
-        if self.directions is None:
-            return np.asarray(self.cells.toarray())
-        return np.asarray(self.cells @ self.directions)
+    def features_of(self, users: "NDArray[np.integer]") -> "NDArray[np.float64]":
+        """Features of some users, users × features."""
+        cells = self.cells[users]
+        return np.asarray(cells.toarray() if self.directions is None else cells @ self.directions)
 
 
 def rows_of(source: Interactions, feedback: str, seed: int) -> SourceRows:
@@ -123,12 +120,17 @@ def rows_of(source: Interactions, feedback: str, seed: int) -> SourceRows:
         values = matrix.data - biases.mean - biases.item[matrix.indices]
     values = values / np.repeat(np.sqrt(np.maximum(counts, 1)), counts)
     cells = sp.csr_array((values, matrix.indices, matrix.indptr), matrix.shape)
-    if matrix.shape[1] <= DIRECTIONS:
+    return along_directions(cells, seed)
+
+
+def along_directions(cells: sp.csr_array, seed: int) -> SourceRows:
+    """Rows that are read along their leading singular directions where they are long."""
+    if cells.shape[1] <= DIRECTIONS:
         return SourceRows(cells, None)
     # Here, because it takes longer to load than the rest of the core.
     from sklearn.utils.extmath import randomized_svd
 
-    size = min(DIRECTIONS, *matrix.shape)
+    size = min(DIRECTIONS, *cells.shape)
     single = sp.csr_matrix(cells, dtype=np.float32)
     _, _, directions = randomized_svd(single, size, n_iter=2, random_state=seed)
     return SourceRows(cells, np.ascontiguousarray(directions.T))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transrec_core.data import Interactions, check_pair, link, read_ratings
+from transrec_core.data import Interactions, check_pair, link, read_items, read_ratings
 from transrec_core.data.crosslisted import find_crosslisted, without_crosslisted
 
 
@@ -18,8 +18,12 @@ def grid(users, items, rating=lambda u, i: 1 + (u + i) % 5):
     return [(f"u{u}", f"i{i}", rating(u, i)) for u in users for i in items]
 
 
-def found(source, target) -> dict:
-    return {problem.code: problem for problem in check_pair(link(source, target))}
+def found(source, target, *texts) -> dict:
+    return {problem.code: problem for problem in check_pair(link(source, target), *texts)}
+
+
+def titled(**titles) -> pd.DataFrame:
+    return pd.DataFrame({"title": titles, "genres": "", "description": ""}).rename_axis("item_id")
 
 
 def test_two_good_domains_pass_everything():
@@ -36,10 +40,102 @@ def test_two_good_domains_pass_everything():
 
 def test_no_overlap_is_an_error():
     problems = check_pair(
-        link(domain(grid(range(9), range(3))), domain(grid(range(9, 20), range(3))))
+        link(domain(grid(range(9), range(3))), domain(grid(range(9, 20), range(3, 6))))
     )
-    assert [(p.code, p.severity) for p in problems] == [("NO_OVERLAP", "error")]
+    assert [(p.code, p.severity) for p in problems] == [
+        ("NO_OVERLAP", "error"),
+        ("SHARING", "info"),
+    ]
     assert problems[0].fix
+    assert "only way of transfer that applies: codebook" in problems[1].message
+
+
+def test_items_or_texts_can_stand_in_for_shared_users():
+    source, target = domain(grid(range(9), range(3))), domain(grid(range(9, 20), range(3, 6)))
+    both = titled(i0="Dune"), titled(i4="Solaris")
+    problems = found(source, target, *both)
+    assert problems["NO_OVERLAP"].severity == "warning"
+    assert "through items" in problems["NO_OVERLAP"].message
+    assert "content" in problems["SHARING"].message
+    for texts in ((both[0], None), (both[0], titled(i9="of another catalogue"))):
+        assert found(source, target, *texts)["NO_OVERLAP"].severity == "error"
+
+    target = domain(grid(range(9, 20), range(1, 4)))
+    problems = found(source, target)
+    assert problems["NO_OVERLAP"].severity == "warning"
+    assert problems["SHARING"].count == 2
+    assert "no users, 2 item ids" in problems["SHARING"].message
+    assert "in the place of users" in problems["SHARING"].message
+    assert "content" not in problems["SHARING"].message
+
+
+def test_an_id_with_two_titles_is_not_a_shared_item():
+    source, target = domain(grid(range(9), range(3))), domain(grid(range(9), range(3)))
+    one = titled(i0="Dune", i1="Solaris", i2="")
+    sharing = found(source, target, one, titled(i0="DUNE", i1="Stalker", i2="Ran"))["SHARING"]
+    assert "9 users, 2 item ids (1 more with another title" in sharing.message
+    assert "content" in sharing.message
+    assert sharing.count == 9
+
+
+@pytest.mark.parametrize(
+    ("users", "tests", "severity"), [(900, 270, "info"), (400, 120, "warning")]
+)
+def test_power_is_told_before_anything_is_fitted(users, tests, severity):
+    problem = found(domain(grid(range(users), range(2))), domain(grid(range(users), range(3, 11))))
+    least = (1.959964 + 0.841621) * 0.25 / np.sqrt(tests)
+    assert problem["POWER"].severity == severity
+    assert problem["POWER"].count == tests
+    assert f"{least:.3f}" in problem["POWER"].message
+    assert bool(problem["POWER"].fix) == (severity == "warning")
+
+
+def test_without_test_users_no_gain_can_be_shown():
+    problem = found(domain(grid(range(40), range(5))), domain(grid(range(40), range(5, 8))))
+    assert problem["POWER"].severity == "warning"
+    assert problem["POWER"].count == 0
+    assert "no gain" in problem["POWER"].message
+
+
+def test_a_work_under_several_ids_is_named_with_its_domain():
+    source, target = domain(grid(range(60), range(3))), domain(grid(range(60), range(3, 9)))
+    books = titled(i3="Dune", i4="Dune (Paperback)", i5="Solaris", i6="Solaris", i7="Ran", i8="")
+    problems = check_pair(link(source, target), titled(i0="Dune"), books)
+    one, other = sorted(
+        (p for p in problems if p.code == "EDITIONS"), key=lambda problem: problem.count
+    )
+    assert (one.severity, one.count, one.fix) == ("info", 0, "")
+    assert "source" in one.message
+    assert (other.severity, other.count) == ("warning", 2)
+    assert "target under several ids (such as Dune: i3 and i4)" in other.message
+    assert "merge_editions" in other.fix
+    assert [p.severity for p in problems] == sorted(
+        (p.severity for p in problems), key=["error", "warning", "info"].index
+    )
+
+
+def test_items_with_the_same_users_are_no_proof_of_one_work():
+    parts = [(f"u{u}", f"part{part}") for u in range(0, 60, 3) for part in range(3)]
+    clicks = [(user, item) for user, item, _ in grid(range(60), range(3))]
+    problems = check_pair(link(domain(clicks), domain(clicks + parts)))
+    problem = next(p for p in problems if p.code == "EDITIONS")  # warnings come first
+    assert problem.severity == "warning"
+    assert problem.count == 1
+    assert "parts of a series" in problem.message
+    assert "merge_editions" not in problem.fix
+
+
+def test_a_real_pair_shares_users_and_texts_and_shows_small_gains(shared_data):
+    folder = shared_data / "anime_tv_to_movie"
+    source, target = (
+        read_ratings(folder / f"{side}.csv").interactions() for side in ("source", "target")
+    )
+    texts = read_items(folder / "items.csv").frame
+    problems = found(source, target, texts, texts)
+    assert "3,421 users, no item ids" in problems["SHARING"].message
+    assert "content" in problems["SHARING"].message
+    assert problems["POWER"].severity == "info"
+    assert problems["EDITIONS"].severity == "info"
 
 
 @pytest.mark.parametrize("which", ["source", "target"])

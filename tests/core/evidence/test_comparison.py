@@ -7,15 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from worlds import checkerboard
+from worlds import checkerboard, texts_of
 
 from transrec_core.errors import Cancelled, NoOverlapError, TooFewUsersError
-from transrec_core.evidence.choosing import MAX_CANDIDATES, Search
+from transrec_core.evidence.choosing import MAX_CANDIDATES, Axis, Search
 from transrec_core.evidence.comparison import compare_domains
 from transrec_core.evidence.splitting import split_users
 from transrec_core.progress import Meter
 from transrec_core.settings import PRIORS, Settings
-from transrec_core.transfer.fitting import FitSpec
+
+LINKED = tuple(method for method in PRIORS if method != "codebook")
+"""Methods that know something of single users."""
 
 QUICK = Settings(feedback="implicit", rank=4, lam=0.02, shots=(0, 1, 5))
 
@@ -59,7 +61,8 @@ def test_clicks_have_no_rating_evidence():
     found = compare_domains(replace(pair, target=clicks), replace(QUICK, feedback="auto"), Meter())
     assert found.ratings is None
     assert set(found.ranking.shots[0].methods) == {
-        "popularity", "target_only", "factor_map", "row_map",
+        "popularity", "target_only", "ease", "factor_map", "row_map", "ridge", "joint",
+        "neural_map", "auto",
     }  # fmt: skip
 
 
@@ -73,35 +76,44 @@ def test_per_user_values_give_back_the_means():
     assert list(found.per_user.columns) == ["user_id", "shots", "metric", "method", "value"]
 
 
-@pytest.mark.parametrize("method", PRIORS)
+@pytest.mark.parametrize("method", LINKED)
 def test_every_prior_helps_where_taste_is_shared_and_only_there(method):
     settings = replace(QUICK, method=method)
-    found = compare_domains(checkerboard(users=300), settings, Meter())
+    pair = checkerboard(users=300)
+    found = compare_domains(pair, settings, Meter(), texts=texts_of(pair))
     assert found.chosen["ranking"].method == method
     assert found.headline.verdict[0] == "helps"
     assert found.headline.shots[0].transfer == method
-    assert set(found.headline.shots[0].gains) == {method}
-    noise = compare_domains(checkerboard(users=300, shared=False), settings, Meter())
+    assert set(found.headline.shots[0].gains) == {method, "auto"}
+    pair = checkerboard(users=300, shared=False)
+    noise = compare_domains(pair, settings, Meter(), texts=texts_of(pair))
     assert "helps" not in noise.headline.verdict.values()
 
 
 def test_auto_measures_all_priors_and_lists_use_the_one_that_validation_users_chose():
-    found = compare_domains(checkerboard(users=300), QUICK, Meter())
+    pair = checkerboard(users=300)
+    found = compare_domains(pair, QUICK, Meter(), texts=texts_of(pair))
     chosen = found.chosen["ranking"]
-    scores = {row["method"]: row["ndcg@10"] for row in chosen.tried if row["method"] in PRIORS}
-    assert set(scores) == set(PRIORS)
+    scores: dict[str, float] = {}
+    for row in chosen.tried:
+        if row["method"] in PRIORS:
+            scores[row["method"]] = max(row["ndcg@10"], scores.get(row["method"], 0.0))
+    assert set(scores) == set(LINKED)
+    assert set(chosen.left_out) == {"codebook"}
     assert scores[chosen.method] == max(scores.values())
     for shot in found.headline.shots:
         assert shot.transfer == chosen.method
-        assert set(shot.gains) == set(shot.p_holm) == set(PRIORS)
+        assert set(shot.gains) == {*LINKED, "auto"}
+        assert set(shot.p_holm) == set(LINKED)
         assert shot.gain is shot.gains[chosen.method]
         for method, gain in shot.gains.items():
             mean = shot.methods[method].mean - shot.methods[shot.best_baseline].mean
             assert gain.mean == pytest.approx(mean)
-            assert gain.p <= shot.p_holm[method] <= min(1.0, 2 * gain.p)
+            if method != "auto":
+                assert gain.p <= shot.p_holm[method] <= min(1.0, len(LINKED) * gain.p)
 
 
-@pytest.mark.parametrize("method", PRIORS)
+@pytest.mark.parametrize("method", [method for method in LINKED if method != "ridge"])
 def test_held_out_ratings_enter_nothing_but_the_measurement(method):
     """Garbage in the test users' test ratings changes no fit, no choice and no prediction."""
     pair = checkerboard(users=300)
@@ -114,8 +126,8 @@ def test_held_out_ratings_enter_nothing_but_the_measurement(method):
         matrix.data[cells] = np.where(tested, 99.0, matrix.data[cells])
     spoiled = replace(pair, target=replace(pair.target, matrix=sp.csr_array(matrix)))
     settings = replace(QUICK, feedback="ratings", method=method)
-    clean = compare_domains(pair, settings, Meter())
-    dirty = compare_domains(spoiled, settings, Meter())
+    clean = compare_domains(pair, settings, Meter(), texts=texts_of(pair))
+    dirty = compare_domains(spoiled, settings, Meter(), texts=texts_of(pair))
     assert clean.chosen == dirty.chosen
     # The item mean was learned from clean ratings of 4 and 5, so it misses 99 by about 94.5.
     assert dirty.ratings.shots[0].methods["item_mean"].mean == pytest.approx(94.5, abs=0.6)
@@ -150,20 +162,57 @@ def test_progress_rises_to_one_and_cancel_stops():
 
 
 def test_the_search_climbs_to_the_best_of_the_grid():
-    search = Search((8, 16, 32, 64), (0.001, 0.01, 0.1, 1.0))
+    search = Search([Axis("rank", (8, 16, 32, 64), 32), Axis("lam", (0.001, 0.01, 0.1, 1.0), 0.02)])
 
     def height(candidate) -> float:
-        return -abs(candidate[0] - 16) - 10 * abs(np.log10(candidate[1]) + 3)
+        return -abs(np.log2(candidate["rank"]) - 4) - 10 * abs(np.log10(candidate["lam"]) + 3)
 
-    best = None
     seen = []
-    while (candidate := search.next(best)) is not None:
-        seen.append(candidate)
-        spec = FitSpec("implicit", "als", *candidate, 0.2, 1.0, 0)
-        if best is None or height(candidate) > height((best.rank, best.lam)):
-            best = spec
-    assert (best.rank, best.lam) == (16, 0.001)
+    best = None
+    while (candidate := search.next()) is not None:
+        seen.append(tuple(candidate.values()))
+        if search.tell(height(candidate)):
+            best = candidate
+    assert seen[0] == (32, 0.01)
+    assert best == {"rank": 16, "lam": 0.001}
     assert len(seen) == len(set(seen)) <= MAX_CANDIDATES
+
+
+def test_every_method_has_a_search_of_its_own():
+    """The baseline's parameters do not hang on which methods of transfer are tried beside it."""
+    pair = checkerboard(users=150)
+    settings = replace(QUICK, rank=None, lam=None)
+    alone = []
+    for method in ("factor_map", "joint"):
+        found = compare_domains(pair, replace(settings, method=method), Meter())
+        chosen = found.chosen["ranking"]
+        alone.append([row for row in chosen.tried if row["method"] == "target_only"])
+        assert chosen.parameters[method] != {}
+        tried = [row for row in chosen.tried if row["method"] == method]
+        assert 2 < len(tried) <= MAX_CANDIDATES
+    assert alone[0] == alone[1]
+    assert len(alone[0]) > 2
+
+
+def test_auto_is_one_of_the_methods_or_a_baseline_and_never_far_below():
+    for shared in (True, False):
+        found = compare_domains(checkerboard(users=300, shared=shared), QUICK, Meter())
+        chosen = found.chosen["ranking"]
+        for shot in found.headline.shots:
+            weight = chosen.blend[shot.shots]
+            assert (weight > 0) == chosen.transfer_at[shot.shots]
+            if weight == 0:
+                assert shot.gains["auto"].mean == 0
+            elif weight == 1:
+                assert shot.methods["auto"] == shot.methods[chosen.method]
+            assert shot.gains["auto"].high >= 0
+
+
+def test_a_small_budget_leaves_methods_out_and_says_so():
+    found = compare_domains(checkerboard(users=150), replace(QUICK, budget=1e-9), Meter())
+    chosen = found.chosen["ranking"]
+    assert set(chosen.parameters) == {"target_only", "factor_map"}
+    assert "budget" in chosen.left_out["row_map"]
 
 
 def test_nmf_is_compared_in_the_same_way():

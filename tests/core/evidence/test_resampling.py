@@ -12,6 +12,7 @@ from transrec_core.evidence.resampling import (
     interval,
     paired_gain,
     placebo_band,
+    sign_flips,
 )
 from transrec_core.evidence.results import Gain, Interval
 from transrec_core.evidence.verdict import verdict
@@ -19,7 +20,8 @@ from transrec_core.evidence.verdict import verdict
 
 def gain_of(values: np.ndarray, seed: int = 0) -> Gain:
     random = np.random.default_rng(seed)
-    return paired_gain(values, bootstrap_means(values[:, None], random)[:, 0], seed)
+    means = bootstrap_means(values[:, None], random)[:, 0]
+    return paired_gain(values, means, float(sign_flips(values[:, None], random)[0]))
 
 
 def test_the_interval_is_scipys_percentile_bootstrap():
@@ -50,6 +52,19 @@ def test_nothing_is_found_where_nothing_is_more_than_one_time_in_twenty():
     p = [gain_of(random.normal(0, 1, 60), trial).p for trial in range(200)]
     assert np.mean(np.array(p) < 0.05) <= 0.10
     assert 0.35 < np.mean(p) < 0.65
+
+
+def test_sign_flips_are_scipys_permutation_test_of_the_mean():
+    random = np.random.default_rng(7)
+    values = random.normal([0.15, 0.25, -0.15], 1, (80, 3))
+    found = sign_flips(values, random)
+    for column, p in enumerate(found):
+        other = stats.permutation_test(
+            (values[:, column],), lambda x, axis: np.mean(x, axis=axis),
+            permutation_type="samples", vectorized=True, n_resamples=9999,
+            rng=np.random.default_rng(8),
+        ).pvalue  # fmt: skip
+        assert p == pytest.approx(other, abs=0.025)
 
 
 def test_columns_share_their_resamples():

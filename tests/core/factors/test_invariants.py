@@ -30,7 +30,7 @@ from transrec_core.evidence.metrics import ndcg, rmse
 from transrec_core.factors import Explicit, Factors, Implicit, factorize, objective_value
 from transrec_core.factors.geometry import canonical, nearest, unit_rows
 from transrec_core.factors.kernels import solve_rows
-from transrec_core.ranking import hide, top_items
+from transrec_core.ranking import top_items
 from transrec_core.recommending import recommend_for
 from transrec_core.transfer.fitting import FitSpec, TransferFit, fit_transfer
 from transrec_core.transfer.fold_in import Prior, fold_in
@@ -902,8 +902,8 @@ def test_14_without_overlap_there_is_no_map_and_nobody_is_mapped_in_silence(
 ):
     pair, fit = transfer(feedback, model, overlap)
     assert len(pair.shared) == overlap
-    assert fit.prior is None
-    with pytest.raises(AssertionError, match="no shared users"):
+    assert fit.knowledge is None
+    with pytest.raises(AssertionError, match="knows nothing"):
         fit.place(pair.target.matrix, np.zeros(len(pair.target.users), np.int64))
     assert np.isfinite(fit.place(pair.target.matrix).factors).all()
 
@@ -918,7 +918,7 @@ def test_16_lists_of_unseen_items_and_their_ndcg_equal_slow_references(seen, tru
     users, items = min(seen.shape[0], truth.shape[0]), min(seen.shape[1], truth.shape[1])
     seen, truth = sp.csr_array(seen[:users, :items]), sp.csr_array(truth[:users, :items])
     scores = np.random.default_rng(seed).integers(0, 3, (users, items)).astype(float)
-    best = top_items(hide(scores, seen), n)
+    best = top_items(scores, n, seen)
     found = ndcg(best, truth)
     assert best.shape == (users, min(n, items))
     for user in range(users):

@@ -10,6 +10,7 @@ import pytest
 
 from transrec_core.cli import _parser
 from transrec_core.reporting import bundle_files, evidence_json, report_html, write_bundle
+from transrec_core.reporting.bundle import recommend_command
 from transrec_core.reporting.curve import _ticks, curve_svg
 from transrec_core.settings import Settings
 
@@ -36,6 +37,7 @@ def test_the_contract(cases):
         "gain",
         "gains",
         "placebo",
+        "more",
     }
     assert first["gains"]["factor_map"] == {**first["gain"], "p_holm": 0.0004}
     assert set(first["gain"]) == {"mean", "low", "high", "p", "helped", "harmed", "detectable"}
@@ -67,17 +69,26 @@ def test_json_has_no_nan(cases):
         Settings(),
         Settings(feedback="implicit", method="factor_map", model="nmf", rank=7, lam=0.125,
                  shots=(0, 3), top=5, seed=9),
+        Settings(method="content", cold="items", merge_editions=True, budget=7.5,
+                 leave_out_crosslisted=True),
     ],
 )  # fmt: skip
 def test_the_command_repeats_the_run(cases, settings):
     files = cases.data("-my films;rm.csv", "books 'x'.csv")
+    files["target"]["items_files"] = ["-titles.csv", "more.csv"]
     found = evidence_json(cases.comparison(), settings, files, 1.0)
-    program, *arguments = shlex.split(found["command"])
-    assert program == "transrec"
-    options = _parser().parse_args(arguments)
-    assert (options.source, options.target) == ("./-my films;rm.csv", "books 'x'.csv")
-    for name in ("feedback", "method", "model", "rank", "lam", "shots", "top", "seed"):
-        assert getattr(options, name) == getattr(settings, name), name
+    for command in (found["command"], recommend_command(settings, files)):
+        program, *arguments = shlex.split(command)
+        assert program == "transrec"
+        options = _parser().parse_args(arguments)
+        assert (options.source, options.target) == ("./-my films;rm.csv", "books 'x'.csv")
+        assert options.items == ["./-titles.csv", "more.csv"]
+        assert options.source_items == []
+        names = ["feedback", "method", "model", "rank", "lam", "top", "seed", "cold", "budget",
+                 "merge_editions", "leave_out_crosslisted"]  # fmt: skip
+        names += ["shots"] if command == found["command"] else []
+        for name in names:
+            assert getattr(options, name) == getattr(settings, name), name
 
 
 def test_the_bundle_is_written_whole_with_the_report_last(cases, tmp_path, monkeypatch):
@@ -147,6 +158,31 @@ def test_the_report_is_one_whole_page_in_words(cases):
     assert ("role", "img") in page.attributes
 
 
+def test_the_report_tells_every_method_and_choice(cases):
+    comparison = cases.full()
+    found = evidence_json(comparison, Settings(), cases.data(), 1.0)
+    page = Page(report_html(comparison, found))
+    assert page.open == []
+    text = " ".join(" ".join(page.text).split())
+    for part in ("p 0.020 Holm 0.040", "p < 0.001 Holm < 0.001", "Auto 0.084", "Recall@10",
+                 "Coverage@10: Share of all items that are in anybody's list.", "0.550",
+                 "Users by source interactions", "On popular, middling and rare items",
+                 "By genre of the item", "gothic", "penalty 600", "0.25 at 5",
+                 "75 % Transfer (factor map), 25 % Target only",
+                 "Transfer (codebook): it is for catalogues that share nobody."):  # fmt: skip
+        assert part in text, part
+
+
+def test_the_report_on_new_items_speaks_of_items(cases):
+    comparison = cases.full("items")
+    found = evidence_json(comparison, Settings(cold="items"), cases.data(), 1.0)
+    text = " ".join(" ".join(Page(report_html(comparison, found)).text).split())
+    for part in ("For items with no history", "880 test items", "Items helped / harmed",
+                 "Most active users", "On busy, middling and quiet users"):  # fmt: skip
+        assert part in text, part
+    assert "test user" not in text
+
+
 def test_the_report_loads_nothing_and_escapes_everything(cases):
     evidence = evidence_json(cases.comparison(), Settings(), cases.data(ATTACK, ATTACK), 1.0)
     comparison = cases.comparison()
@@ -175,6 +211,16 @@ def test_the_curve_names_its_axes_and_shows_every_point(cases):
     assert page.tags.count("rect") == 3 + 1
     colours = {value for name, value in page.attributes if name == "stroke"}
     assert colours == {"#0072B2", "#D55E00"}
+
+
+def test_the_curve_draws_other_methods_thin_and_auto_dotted(cases):
+    page = Page(curve_svg(cases.evidence(cases.MANY)))
+    colours = {value for name, value in page.attributes if name == "stroke"}
+    assert colours == {"#0072B2", "#D55E00", "#009E73", "#8A929C"}
+    assert page.tags.count("polyline") == 4
+    text = " ".join(page.text)
+    assert "Other transfer methods" in text
+    assert "What auto serves" in text
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,17 @@ import dataclasses
 
 import pytest
 
-from transrec_core.reporting import method_words, verdict_sentence
-from transrec_core.reporting.sentences import number
+from transrec_core.reporting import method_words, metric_words, verdict_sentence
+from transrec_core.reporting.sentences import (
+    METHOD_WORDS,
+    cohort_words,
+    level_words,
+    metric_help,
+    number,
+    parameter_words,
+    served_words,
+)
+from transrec_core.settings import METHODS
 
 
 def test_helps(cases):
@@ -27,7 +36,7 @@ def test_no_evidence_says_what_could_have_been_seen(cases):
 
 def test_a_gain_within_the_placebo_band_is_told_as_chance(cases):
     sentence = verdict_sentence(cases.CHANCE, cases.evidence(cases.CHANCE))
-    assert "gains up to 0.020 when the source users are shuffled" in sentence
+    assert "gains up to 0.020 when the source is shuffled" in sentence
 
 
 def test_the_same_result_for_everybody_is_said(cases):
@@ -62,3 +71,44 @@ def test_numbers(value, text):
 def test_methods_have_words_and_unknown_ones_keep_their_name():
     assert method_words("factor_map") == "Transfer (factor map)"
     assert method_words("magic_map") == "magic_map"
+    assert set(METHODS) <= set(METHOD_WORDS)
+
+
+def test_where_items_are_new_the_words_are_of_items(cases):
+    evidence = dataclasses.replace(cases.evidence(cases.HELPS), cold="items")
+    assert verdict_sentence(cases.HELPS, evidence) == (
+        "For items with no history in the target, transfer helps: NDCG@10 rises by 0.084 (95 % "
+        "interval 0.071 to 0.097, 880 items) over most active users, the best method without the "
+        "source."
+    )
+    assert "these 500 items would have shown" in verdict_sentence(cases.NONE, evidence)
+    assert method_words("item_mean", "items") == "User mean"
+    assert level_words("item popularity", "popular", "items") == "busy"
+    assert level_words("source", "popular", "items") == "popular"
+    assert "user" in metric_help("coverage@10", "items")
+    assert "user" not in metric_help("coverage@10")
+
+
+def test_metrics_and_cohorts_have_words():
+    assert metric_words("ndcg@10") == "NDCG@10"
+    assert metric_words("popularity@5") == "Mean popularity@5"
+    assert metric_words("mae") == "MAE"
+    assert metric_help("ndcg@10") == ""
+    assert cohort_words("item genre") == "By genre of the item"
+    assert cohort_words("moon phase") == "moon phase"
+
+
+def test_parameters_that_a_method_does_not_read_are_left_out(cases):
+    parameters = cases.full().chosen["ranking"].parameters
+    assert parameter_words(parameters["factor_map"]) == "rank 32, λ 0.5"
+    assert parameter_words(parameters["ridge"]) == "penalty 600"
+    assert parameter_words(parameters["joint"]) == "rank 8, λ 0.02, source weight 0.3"
+
+
+def test_what_auto_serves(cases):
+    chosen = cases.full().chosen["ranking"]
+    assert served_words(chosen, 0) == "Transfer (factor map)"
+    assert served_words(chosen, 5) == "75 % Transfer (factor map), 25 % Target only"
+    # Damped biases make no lists.
+    assert served_words(chosen, 10) == "Target only"
+    assert served_words(chosen, 10, "items") == "Target only"

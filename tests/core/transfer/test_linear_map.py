@@ -95,7 +95,7 @@ def test_shared_taste_is_carried_to_users_without_target_data(feedback, model):
     matrix = without_users(pair.target.matrix, pair.target_rows[held])
     others = np.setdiff1d(np.arange(len(pair.shared)), held)
     fit = fit_transfer(pair, spec, target_matrix=matrix, map_users=others)
-    prior = fit.prior_of(pair.source_rows[held])
+    prior = fit.knowledge.predict(pair.source_rows[held])
     scores = fit.target.scores(prior.factors)
     if feedback == "implicit":
         even = pair.target.items.str[1:].astype(int).to_numpy() % 2 == 0
@@ -126,7 +126,7 @@ def test_features_are_factors_bias_and_activity():
 def test_source_items_land_where_their_lovers_are_mapped():
     pair = checkerboard()
     fit = fit_transfer(pair, FitSpec("implicit", "als", 4, 0.01, 0.2, 1.0, 0))
-    places = fit.prior.map_items(fit.source.item_factors)
+    places = fit.factor_map.map_items(fit.source.item_factors)
     scores = places @ fit.target.item_factors.T
     same = (np.arange(40)[:, None] - np.arange(40)[None]) % 2 == 0
     assert scores[same].mean() > scores[~same].mean()
@@ -136,7 +136,7 @@ def test_source_items_land_where_their_lovers_are_mapped():
 def test_rows_are_compared_by_the_cosine_of_what_was_taken(directions, monkeypatch):
     monkeypatch.setattr("transrec_core.transfer.linear_map.DIRECTIONS", directions)
     pair = checkerboard()
-    features = rows_of(pair.source, "implicit", 0).features
+    features = rows_of(pair.source, "implicit", 0).features_of(np.arange(120))
     taken = pair.source.matrix.toarray() > 0
     sizes = np.sqrt(taken.sum(axis=1))
     cosines = (taken @ taken.T.astype(float)) / np.outer(sizes, sizes)
@@ -151,7 +151,7 @@ def test_rows_are_compared_by_the_cosine_of_what_was_taken(directions, monkeypat
 
 def test_rows_of_ratings_say_how_much_more_than_others_a_user_liked_what_they_took():
     pair = checkerboard()
-    features = rows_of(pair.source, "ratings", 0).features
+    features = rows_of(pair.source, "ratings", 0).features_of(np.arange(120))
     generous = pair.source.users.str[1:].astype(int).to_numpy() // 2 % 2 == 1
     assert features[generous].sum(axis=1).min() > 0 > features[~generous].sum(axis=1).max()
     assert np.all((features != 0) <= (pair.source.matrix.toarray() != 0))
@@ -161,10 +161,10 @@ def test_one_fit_can_be_mapped_in_either_way():
     pair = checkerboard()
     spec = FitSpec("implicit", "als", 4, 0.02, 0.2, 1.0, 0)
     by_factors = fit_transfer(pair, spec)
-    by_rows = by_factors.mapped_by("row_map")
+    by_rows = by_factors.by("row_map")
     direct = fit_transfer(pair, spec, method="row_map")
-    np.testing.assert_array_equal(by_rows.prior.weights, direct.prior.weights)
+    np.testing.assert_array_equal(by_rows.knowledge.map.weights, direct.knowledge.map.weights)
     assert by_rows.target is by_factors.target
     assert (by_rows.method, by_factors.method) == ("row_map", "factor_map")
-    again = by_rows.mapped_by("factor_map")
-    np.testing.assert_array_equal(again.prior.weights, by_factors.prior.weights)
+    again = by_rows.by("factor_map")
+    np.testing.assert_array_equal(again.knowledge.map.weights, by_factors.knowledge.map.weights)

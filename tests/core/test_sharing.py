@@ -1,0 +1,159 @@
+"""Shared users, shared items, texts alone, or nothing: what can be done, and what is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from worlds import checkerboard, items_of, ratings_of, texts_of
+
+import transrec_core as tr
+from transrec_core.data.interactions import Interactions
+from transrec_core.errors import BadSettingError, NoOverlapError
+
+QUICK = tr.Settings(feedback="implicit", rank=4, lam=0.02, shots=(0, 1, 5))
+
+
+def parity(ids: pd.Series) -> np.ndarray:
+    return ids.str.lstrip("tui").astype(int).to_numpy() % 2
+
+
+@pytest.fixture(scope="module")
+def apart():
+    """Two catalogues that share nobody, and what their items are about."""
+    pair = checkerboard(users=300, overlap=0)
+    texts = texts_of(pair)
+    return (
+        ratings_of(pair.source, "s.csv"),
+        ratings_of(pair.target, "t.csv"),
+        items_of(texts.source),
+        items_of(texts.target),
+    )
+
+
+def test_texts_serve_catalogues_that_share_nobody_and_nothing_is_claimed(apart):
+    source, target, source_items, target_items = apart
+    run = tr.run(source, target, QUICK, source_items=source_items, target_items=target_items)
+    assert run.comparison is None
+    assert "Nobody is in both" in run.no_comparison
+    assert run.fit.method == "content"
+    lists = tr.recommend(source, target, QUICK, items=target_items, source_items=source_items)
+    assert set(lists["user_id"]) == set(source.frame["user_id"])
+    assert (lists["method"] == "content").all()
+    assert (parity(lists["user_id"]) == parity(lists["item_id"])).all()
+
+
+def test_without_anything_shared_the_ways_out_are_named(apart):
+    source, target, _, _ = apart
+    for call in (tr.compare, tr.recommend):
+        with pytest.raises(NoOverlapError, match=r"share no user ids.*content.*codebook"):
+            call(source, target, QUICK)
+
+
+def test_a_codebook_needs_nobody_and_is_judged_on_the_targets_own_users(apart):
+    source, target, _, _ = apart
+    settings = replace(QUICK, method="codebook")
+    found = tr.compare(source, target, settings).headline
+    assert {"codebook", "target_only", "popularity"} <= set(found.shots[0].methods)
+    assert set(found.per_user["user_id"]) <= set(target.frame["user_id"])
+    assert "helps" not in found.verdict.values()  # the target's own users tell the same
+    lists = tr.recommend(source, target, settings)
+    assert set(lists["user_id"]) == set(target.frame["user_id"])
+
+
+def test_a_method_that_cannot_be_used_says_why(apart):
+    pair = checkerboard(users=150)
+    source, target = ratings_of(pair.source, "s.csv"), ratings_of(pair.target, "t.csv")
+    with pytest.raises(BadSettingError, match=r"content cannot be used here: it needs the texts"):
+        tr.compare(source, target, replace(QUICK, method="content"))
+    with pytest.raises(BadSettingError, match=r"ridge cannot be used here.*not ratings"):
+        tr.compare(source, target, replace(QUICK, method="ridge", feedback="ratings"))
+
+
+# ── items as the cold side ───────────────────────────────────────────────────────────────────────
+
+
+def catalogue(items: int = 120, users: int = 80, seed: int = 0) -> pd.DataFrame:
+    """Items of two kinds, each taken by users of its kind."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for item in range(items):
+        fans = np.flatnonzero(np.arange(users) % 2 == item % 2)
+        taken = random.choice(fans, size=14, replace=False)
+        rows += [(f"u{user:03d}", f"i{item:03d}") for user in taken]
+    return pd.DataFrame(rows, columns=["user_id", "item_id"])
+
+
+def as_ratings(frame: pd.DataFrame, name: str):
+    return ratings_of(Interactions.from_frame(frame), name)
+
+
+@pytest.fixture(scope="module")
+def told():
+    """A catalogue whose genres tell the kind of an item, with ten items that nobody rated."""
+    ids = [f"i{item:03d}" for item in range(130)]
+    genres = ["Comedy|Light" if item % 2 == 0 else "Thriller|Dark" for item in range(130)]
+    frame = pd.DataFrame({"title": ids, "genres": genres, "description": ""}, index=ids)
+    return as_ratings(catalogue(), "t.csv"), items_of(frame)
+
+
+def test_new_items_are_known_by_their_texts(told):
+    target, items = told
+    settings = replace(QUICK, cold="items")
+    found = tr.compare(target, target, settings, target_items=items).headline
+    assert found.cold == "items"
+    assert {"content", "similarity", "popularity", "target_only"} <= set(found.shots[0].methods)
+    assert found.shots[0].methods["content"].mean > 1.5 * found.shots[0].methods["popularity"].mean
+    assert next(iter(found.per_user.columns)) == "item_id"
+    assert found.shots[0].placebo.high < 0.1
+
+
+def test_lists_of_new_items_name_the_users_to_show_them_to(told):
+    target, items = told
+    settings = replace(QUICK, cold="items", top=5)
+    lists = tr.recommend(target, target, settings, items=items)
+    assert list(lists.columns) == ["item_id", "user_id", "rank", "score", "method", "title"]
+    new = lists[lists["item_id"] >= "i120"]
+    assert len(new) == 10 * 5
+    assert (parity(new["item_id"]) == parity(new["user_id"])).all()
+    assert (new["title"] == new["item_id"]).all()
+    seen = set(zip(target.frame["item_id"], target.frame["user_id"], strict=True))
+    assert not seen & set(zip(lists["item_id"], lists["user_id"], strict=True))
+
+
+def test_items_that_both_catalogues_have_are_known_from_the_source():
+    """Other users, the same items: what the source's users made of an item carries over."""
+    source = catalogue(users=60, seed=1).assign(user_id=lambda f: "s" + f["user_id"])
+    target = catalogue(seed=2)
+    settings = replace(QUICK, cold="items")
+    found = tr.compare(as_ratings(source, "s.csv"), as_ratings(target, "t.csv"), settings).headline
+    assert found.verdict[0] == "helps"
+    assert {"factor_map", "row_map", "joint"} <= set(found.shots[0].methods)
+    other = as_ratings(target.assign(item_id=lambda f: "x" + f["item_id"]), "x.csv")
+    with pytest.raises(NoOverlapError, match="share no item ids"):
+        tr.compare(as_ratings(source, "s.csv"), other, settings)
+
+
+# ── editions ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_editions_of_one_title_are_made_one_item_when_asked():
+    pair = checkerboard(users=150)
+    target = ratings_of(pair.target, "t.csv")
+    frame = pd.DataFrame(
+        {"title": [f"Work {item}" for item in pair.target.items], "genres": "", "description": ""},
+        index=pair.target.items,
+    )
+    frame.loc["i002", "title"] = "Work i000 (Paperback)"
+    items = items_of(frame)
+    settings = replace(QUICK, method="factor_map", merge_editions=True)
+    run = tr.run(
+        ratings_of(pair.source, "s.csv"), target, settings, target_items=items, compare=False
+    )
+    assert len(run.pair.target.items) == 39
+    assert len({"i000", "i002"} & set(run.pair.target.items)) == 1
+    apart = replace(settings, merge_editions=False)
+    run = tr.run(ratings_of(pair.source, "s.csv"), target, apart, target_items=items, compare=False)
+    assert len(run.pair.target.items) == 40

@@ -1,0 +1,97 @@
+"""Items of one or several catalogues in one space, by their texts."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.utils.extmath import randomized_svd
+
+from transrec_core.content.words import item_words
+from transrec_core.data.interactions import Interactions
+from transrec_core.errors import NoTextError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DIRECTIONS = 128
+MAX_SHARE = 0.5
+"""Words in a larger share of the items are dropped: stop words, in whatever language."""
+
+MAX_VOCABULARY = 20_000
+
+
+def text_features(
+    catalogues: Sequence[pd.DataFrame], *, seed: int = 0
+) -> "list[NDArray[np.float64]]":
+    """TF-IDF of the items' words, along the leading singular directions of all catalogues together.
+
+    Parameters
+    ----------
+    catalogues
+        Columns ``title``, ``genres``, ``description``; a missing column or cell is empty text.
+    seed
+        Of the search for directions.
+
+    Returns
+    -------
+    One array a catalogue, items × at most ``DIRECTIONS``; the inner product of two items is about
+    the cosine of their words, and an item without text is zero.
+
+    Raises
+    ------
+    NoTextError
+        No word occurs in two items.
+    """
+    tfidf, _ = _tfidf([words for items in catalogues for words in item_words(items)])
+    size = min(DIRECTIONS, *tfidf.shape)
+    _, _, directions = randomized_svd(tfidf, size, n_iter=2, random_state=seed)
+    places = np.asarray(tfidf @ directions.T)
+    ends = np.cumsum([len(items) for items in catalogues])
+    return np.split(places, ends[:-1])
+
+
+def words_domain(items: pd.DataFrame) -> Interactions:
+    """A catalogue's words as a domain of their own: items are its users, words are its items.
+
+    What is known of an item before anybody rated it then carries over like what a source knows of
+    a user. Values are TF-IDF, each item's of length 1; items without any word are left out.
+
+    Parameters
+    ----------
+    items
+        Index item_id; columns as for ``text_features``.
+
+    Raises
+    ------
+    NoTextError
+        No word occurs in two items.
+    """
+    frame = items.sort_index()
+    tfidf, words = _tfidf(item_words(frame))
+    told = np.diff(tfidf.indptr) > 0
+    return Interactions(frame.index[told], pd.Index(words), tfidf[told], times=None, explicit=False)
+
+
+def _tfidf(texts: list[list[str]]) -> "tuple[sp.csr_array, NDArray[np.object_]]":
+    """Items × words, rows of length 1, and the words."""
+    told = [words for words in texts if words]
+    vectorizer = TfidfVectorizer(
+        analyzer=list,  # the texts are lists of words already
+        sublinear_tf=True,
+        max_df=max(2, int(MAX_SHARE * len(told))),
+        min_df=2,
+        max_features=MAX_VOCABULARY,
+    )
+    try:
+        vectorizer.fit(told)
+    except ValueError as error:
+        raise NoTextError(
+            f"None of the words of {len(told)} items occurs in at least two of them.",
+            "Give items genres or descriptions.",
+        ) from error
+    tfidf = sp.csr_array(vectorizer.transform(texts), dtype=np.float32)
+    tfidf.sort_indices()
+    return tfidf, vectorizer.get_feature_names_out()

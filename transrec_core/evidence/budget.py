@@ -1,0 +1,93 @@
+"""How long a trial is likely to take, so that ``auto`` tries what there is time for.
+
+The estimate hangs on sizes alone, not on the clock: the same data and settings are given the same
+trials on every machine. The constants were measured on two cores.
+"""
+
+from dataclasses import dataclass, field
+
+from transrec_core.data.linking import DomainPair
+from transrec_core.factors.solver import SWEEPS
+from transrec_core.transfer.fitting import (
+    CODEBOOK,
+    EASE,
+    JOINT,
+    NEURAL_MAP,
+    RIDGE,
+    ROW_MAP,
+    FitSpec,
+)
+from transrec_core.transfer.linear_map import DIRECTIONS
+
+FLOPS = 4e10
+"""Operations a second of factorizing and of dense linear algebra, with all that is around them."""
+
+SCORES = 1.5e8
+"""Scores a second that are made and ranked."""
+
+NETWORK_STEPS = 2e8
+"""Weights a second that are updated for one user in training a network."""
+
+
+@dataclass
+class Budget:
+    """Seconds of work for a search over several methods.
+
+    Attributes
+    ----------
+    pair
+        The linked domains.
+    judged
+        Scores that one trial makes: users × items × shots × strengths.
+    seconds
+        What all may take together.
+    spent
+        What the trials so far are estimated to have taken.
+    """
+
+    pair: DomainPair
+    judged: float
+    seconds: float
+    spent: float = field(default=0.0)
+
+    def cost(self, method: str, spec: FitSpec, factorized: bool) -> float:
+        """Estimated seconds of one trial.
+
+        Parameters
+        ----------
+        method
+            What is tried.
+        spec
+            Under which parameters.
+        factorized
+            Whether both domains were factorized with them before.
+        """
+        source, target = self.pair.source.matrix, self.pair.target.matrix
+        users, k = len(self.pair.shared), spec.rank
+        work = 0.0
+        if not factorized and method not in (RIDGE, EASE):
+            work += sum(_factorizing(*m.shape, m.nnz, k) for m in (source, target))
+        if method == JOINT:
+            rows = source.shape[0] + target.shape[0]
+            columns = source.shape[1] + target.shape[1]
+            work += _factorizing(rows, columns, source.nnz + target.nnz, k)
+        elif method == CODEBOOK:
+            work += 4 * _factorizing(*target.shape, target.nnz, k)
+        elif method in (ROW_MAP, RIDGE):
+            work += 4.0 * users * min(DIRECTIONS, source.shape[1]) ** 2
+        if method == RIDGE:
+            work += 4.0 * users * DIRECTIONS * target.shape[1]
+        if method in (RIDGE, EASE):
+            work += 3.0 * target.shape[1] ** 3
+        seconds = work / FLOPS + self.judged / SCORES
+        if method == NEURAL_MAP:
+            seconds += 100.0 * users * 6 * k * k / NETWORK_STEPS
+        return seconds
+
+    def share(self, methods: int) -> float:
+        """Seconds for the next of so many methods that are left."""
+        return max(self.seconds - self.spent, 0.0) / methods
+
+
+def _factorizing(rows: int, columns: int, ratings: int, k: int) -> float:
+    return SWEEPS * (2.0 * 2 * ratings * k * k + (rows + columns) * k**3 / 1.5)
