@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from transrec_core.columns import ITEM, TITLE
-from transrec_core.data.crosslisted import without_crosslisted
+from transrec_core.data.checks import check_pair
+from transrec_core.data.crosslisted import find_crosslisted, without_crosslisted
 from transrec_core.data.editions import find_editions, merge_editions
 from transrec_core.data.interactions import Interactions
 from transrec_core.data.items import Items
@@ -27,7 +28,7 @@ from transrec_core.evidence.choosing import (
     spec_from,
 )
 from transrec_core.evidence.comparison import compare_domains
-from transrec_core.evidence.results import Chosen, Comparison
+from transrec_core.evidence.results import Chosen, Comparison, Crosslisted
 from transrec_core.evidence.sources import as_table, rank_domains
 from transrec_core.evidence.sparsity import SHARES, thinned_comparisons
 from transrec_core.evidence.sparsity import as_table as sparsity_table
@@ -350,7 +351,37 @@ class _Linked:
     by_words: bool
 
     def compare(self, settings: Settings, meter: Meter) -> Comparison:
-        return compare_domains(self.pair, settings, meter, texts=self.texts, by_words=self.by_words)
+        """The comparison, the checks, and what it comes to without products that are in both."""
+        copies = None
+        if settings.cold == "users" and self.pair.linked and not settings.leave_out_crosslisted:
+            copies = find_crosslisted(self.pair)
+        twice = copies is not None and len(copies.source_items) > 0
+        found = compare_domains(
+            self.pair,
+            settings,
+            meter.part(0, 0.7 if twice else 1),
+            texts=self.texts,
+            by_words=self.by_words,
+        )
+        if settings.cold == "users":
+            frames = (None, None) if self.texts is None else (self.texts.source, self.texts.target)
+            found = replace(found, checks=check_pair(self.pair, *frames))
+        if copies is None or not twice:
+            return found
+        pair, headline = self.pair, found.headline
+        method = headline.shots[0].transfer
+        feedback: Feedback = "implicit" if headline.higher_is_better else "ratings"
+        without = compare_domains(
+            without_crosslisted(pair),
+            replace(settings, method=method, feedback=feedback),
+            meter.part(0.7, 1),
+            texts=self.texts,
+        )
+        products = tuple(
+            (str(pair.source.items[s]), str(pair.target.items[t]))
+            for s, t in zip(copies.source_items, copies.target_items, strict=True)
+        )
+        return replace(found, crosslisted=Crosslisted(products, without.headline))
 
 
 def _linked(

@@ -9,6 +9,7 @@ from dashboard.components import chart
 from dashboard.jobs import Result
 from dashboard.wording import escape_md
 from transrec_core.reporting.sentences import (
+    crosslisted_sentence,
     listed,
     method_inside,
     metric_help,
@@ -71,6 +72,18 @@ def _kind(kinds: tuple[str, ...]) -> str:
         persist_state="session",
     )
     return picked if picked in kinds else kinds[0]
+
+
+def warning(result: Result) -> None:
+    """What the gain comes to without products that are in both catalogues under two ids."""
+    found = result.run.comparison
+    words = "" if found is None else crosslisted_sentence(found)
+    if words:
+        st.warning(
+            escape_md(words, 600),
+            title="Some products are in both catalogues",
+            icon=":material/content_copy:",
+        )
 
 
 def verdict(shot: "ShotEvidence", evidence: "Evidence", link: dict[str, str]) -> None:

@@ -33,6 +33,7 @@ else:
     parts = compute.evidences(result)
     kind, evidence, shot = comparison.choose(parts)
     comparison.verdict(shot, evidence, state.link_params(space))
+    comparison.warning(result)
     comparison.curves(evidence, state.is_dark())
     comparison.tables(evidence, shot)
     comparison.choices(result, kind, evidence, state.is_dark())

@@ -15,6 +15,7 @@ takes about a second.
 
 import argparse
 import json
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ import transrec_core as tr
 from transrec_core.data.interactions import Interactions
 from transrec_core.data.linking import DomainPair, link
 from transrec_core.evidence.comparison import compare_domains
-from transrec_core.evidence.resampling import bootstrap_means, interval
+from transrec_core.evidence.resampling import mean_intervals
 from transrec_core.evidence.results import AUTO, Evidence
 from transrec_core.progress import Meter
 
@@ -58,12 +59,13 @@ def simulated(random: np.random.Generator, users: int, correlation: float) -> Do
     return link(*domains)
 
 
-def gains(evidence: Evidence, shots: int) -> np.ndarray:
-    """Gain of every test user at a number of shots."""
+def gains(evidence: Evidence, shots: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gain of every test user at a number of shots, and the baseline's metric."""
     (shot,) = (shot for shot in evidence.shots if shot.shots == shots)
     table = evidence.per_user[evidence.per_user["shots"] == shots]
     table = table.pivot_table(index="user_id", columns="method", values="value")
-    return (table[shot.transfer] - table[shot.best_baseline]).to_numpy()
+    without = table[shot.best_baseline].to_numpy()
+    return table[shot.transfer].to_numpy() - without, without
 
 
 def verdicts(simulations: int) -> None:
@@ -92,22 +94,25 @@ def verdicts(simulations: int) -> None:
 def coverage(simulations: int) -> None:
     """Share of intervals that hold the mean gain of the users who were not sampled."""
     settings = replace(SETTINGS, test_share=0.7)
-    covered = dict.fromkeys(SETTINGS.shots, 0)
+    covered: dict[tuple[int, float], list[bool]] = defaultdict(list)
     for number in range(simulations):
         random = np.random.default_rng([2, number])
-        correlation = float(random.choice(CORRELATIONS))
+        correlation = CORRELATIONS[number % len(CORRELATIONS)]
         pair = simulated(random, 4000, correlation)
         found = compare_domains(pair, replace(settings, seed=number), Meter()).headline
         for shots in settings.shots:
-            values = random.permutation(gains(found, shots))
-            sample, rest = values[:SAMPLE], values[SAMPLE:]
-            resampled = bootstrap_means(sample[:, None], random)[:, 0]
-            band = interval(float(sample.mean()), resampled)
-            covered[shots] += band.low <= rest.mean() <= band.high
-    for shots, held in covered.items():
+            gain, without = gains(found, shots)
+            order = random.permutation(len(gain))
+            sample, rest = gain[order[:SAMPLE]], gain[order[SAMPLE:]]
+            spread = float(without[order[:SAMPLE]].std())
+            (band,) = mean_intervals(sample[:, None], random, spread)
+            covered[shots, correlation].append(band.low <= rest.mean() <= band.high)
+    for shots in settings.shots:
+        each = {c: covered[shots, c] for c in CORRELATIONS}
         print(json.dumps({
             "case": "coverage", "shots": shots, "simulations": simulations, "users": SAMPLE,
-            "covered": round(held / simulations, 4),
+            "covered": round(float(np.mean(np.concatenate(list(each.values())))), 4),
+            "by_correlation": {c: round(float(np.mean(held)), 3) for c, held in each.items()},
         }), flush=True)  # fmt: skip
 
 

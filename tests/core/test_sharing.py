@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,9 @@ from worlds import checkerboard, items_of, ratings_of, texts_of
 import transrec_core as tr
 from transrec_core.data.interactions import Interactions
 from transrec_core.errors import BadSettingError, NoOverlapError
+from transrec_core.reporting.bundle import evidence_json
+from transrec_core.reporting.report import report_html
+from transrec_core.reporting.sentences import crosslisted_sentence
 
 QUICK = tr.Settings(feedback="implicit", rank=4, lam=0.02, shots=(0, 1, 5))
 
@@ -157,3 +161,33 @@ def test_editions_of_one_title_are_made_one_item_when_asked():
     apart = replace(settings, merge_editions=False)
     run = tr.run(ratings_of(pair.source, "s.csv"), target, apart, target_items=items, compare=False)
     assert len(run.pair.target.items) == 40
+
+
+# ── products in both catalogues ──────────────────────────────────────────────────────────────────
+
+
+def test_a_gain_that_products_in_both_catalogues_make_is_told_beside_what_remains():
+    """Taste is not shared, but twelve target items are in the source under other ids."""
+    pair = checkerboard(users=300, shared=False)
+    source, target = ratings_of(pair.source, "s.csv"), ratings_of(pair.target, "t.csv")
+    copies = target.frame[target.frame["item_id"] < "i012"]
+    copies = copies.assign(item_id=lambda f: "copy of " + f["item_id"])
+    source = replace(source, frame=pd.concat([source.frame, copies], ignore_index=True))
+    settings = replace(QUICK, method="row_map", rank=8)
+    found = tr.compare(source, target, settings)
+    assert found.headline.verdict[0] == "helps"
+    assert found.crosslisted is not None
+    assert found.crosslisted.evidence.verdict[0] != "helps"
+    assert set(found.crosslisted.products) == {
+        (f"copy of i{item:03d}", f"i{item:03d}") for item in range(12)
+    }
+    words = crosslisted_sentence(found)
+    assert words.startswith("12 target products are in the source too")
+    assert "instead of" in words
+    assert any(p.code == "CROSSLISTED" and p.severity == "warning" for p in found.checks)
+    evidence = evidence_json(found, settings, {}, 1.0)
+    assert len(evidence["crosslisted"]["products"]) == 12
+    assert words in html.unescape(report_html(found, {**evidence, "data": {}}))
+    left_out = tr.compare(source, target, replace(settings, leave_out_crosslisted=True))
+    assert left_out.crosslisted is None
+    assert left_out.headline.shots == found.crosslisted.evidence.shots

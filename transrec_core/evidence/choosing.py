@@ -17,7 +17,7 @@ from transrec_core.evidence.evaluating import (
     evaluate,
     evaluate_strengths,
 )
-from transrec_core.evidence.resampling import bootstrap_means, interval
+from transrec_core.evidence.resampling import mean_intervals
 from transrec_core.evidence.results import Chosen
 from transrec_core.evidence.splitting import HeldOut, without_users
 from transrec_core.factors.model import Factors
@@ -464,8 +464,9 @@ def _settled(trials: Trials, found: dict[str, Candidate], left_out: Mapping[str,
         }
         weight = max(mixed, key=lambda w: kind.sign * float(mixed[w][enough].mean()))
         gain = kind.sign * (mixed[weight] - plain[fallback_at[shots]][shots])[enough]
-        resampled = bootstrap_means(gain[:, None], random)[:, 0]
-        blend[shots] = weight if interval(gain.mean(), resampled).low > 0 else 0.0
+        spread = float(plain[fallback_at[shots]][shots][enough].std())
+        (found_gain,) = mean_intervals(gain[:, None], random, spread)
+        blend[shots] = weight if found_gain.low > 0 else 0.0
     specs = {name: candidate.fit.spec for name, candidate in found.items()}
     chosen = Chosen(
         method,

@@ -12,7 +12,7 @@ from transrec_core.columns import GENRES, SHOTS
 from transrec_core.data.interactions import keep_cells
 from transrec_core.data.linking import DomainPair
 from transrec_core.evidence.metrics import ndcg
-from transrec_core.evidence.resampling import bootstrap_means, interval
+from transrec_core.evidence.resampling import mean_intervals
 from transrec_core.evidence.splitting import HeldOut
 from transrec_core.transfer.knowledge import Ground
 
@@ -28,7 +28,7 @@ LEAST_USERS = 10
 def cohort_gains(
     pair: DomainPair,
     positions: "NDArray[np.int64]",
-    gains: "Sequence[tuple[int, NDArray[np.bool_], NDArray[np.float64]]]",
+    gains: "Sequence[tuple[int, NDArray[np.bool_], NDArray[np.float64], float]]",
     random: np.random.Generator,
 ) -> pd.DataFrame:
     """Mean gain of each third of the test users, by interactions in the source and in the target.
@@ -40,8 +40,8 @@ def cohort_gains(
     positions
         The test users' positions in ``pair.shared``.
     gains
-        For each number of shots: the shots, which test users have enough data for them, and the
-        gain of these.
+        For each number of shots: the shots, which test users have enough data for them, the gain
+        of these, and how far apart users are in the metric.
     random
         Of the bootstrap.
 
@@ -60,14 +60,12 @@ def cohort_gains(
         ("target", pair.target.counts[pair.target_rows[positions]]),
     ):
         level = _levels(counts)
-        for shots, enough, gain in gains:
+        for shots, enough, gain, spread in gains:
             for words in dict.fromkeys(level[np.argsort(counts, kind="stable")]):
                 values = gain[level[enough] == words]
                 if len(values) < LEAST_USERS:
                     continue
-                found = interval(
-                    float(values.mean()), bootstrap_means(values[:, None], random)[:, 0]
-                )
+                (found,) = mean_intervals(values[:, None], random, spread)
                 rows.append((shots, name, words, len(values), found.mean, found.low, found.high))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -117,8 +115,9 @@ def item_cohorts(
             who = np.flatnonzero(some & users.enough[shots])
             if len(who) < LEAST_USERS:
                 continue
-            gain = ndcg(shown[shots][who], test[who]) - ndcg(lists[who], test[who])
-            found = interval(float(gain.mean()), bootstrap_means(gain[:, None], random)[:, 0])
+            without = ndcg(lists[who], test[who])
+            gain = ndcg(shown[shots][who], test[who]) - without
+            (found,) = mean_intervals(gain[:, None], random, float(without.std()))
             rows.append((shots, cohort, level, len(who), found.mean, found.low, found.high))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -27,9 +27,8 @@ from transrec_core.evidence.evaluating import (
     kinds_of,
 )
 from transrec_core.evidence.resampling import (
-    bootstrap_means,
     holm,
-    interval,
+    mean_intervals,
     paired_gain,
     placebo_band,
     sign_flips,
@@ -158,15 +157,20 @@ def tell(
         names = list(values)
         table = np.column_stack(list(values.values()))
         differences = {name: kind.sign * (values[name] - values[baseline]) for name in judged}
-        resampled = bootstrap_means(np.column_stack([table, *differences.values()]), random)
+        spread = float(values[baseline].std())
+        bands = mean_intervals(
+            np.column_stack([table, *differences.values()]),
+            random,
+            np.concatenate([table.std(axis=0), np.full(len(differences), spread)]),
+        )
         flipped = sign_flips(np.column_stack(list(differences.values())), random)
         gains = {
-            name: paired_gain(difference, resampled[:, len(names) + column], float(p))
-            for column, ((name, difference), p) in enumerate(
-                zip(differences.items(), flipped, strict=True)
+            name: paired_gain(difference, band, float(p), spread)
+            for (name, difference), band, p in zip(
+                differences.items(), bands[len(names) :], flipped, strict=True
             )
         }
-        gained.append((shots, enough, differences[chosen.method]))
+        gained.append((shots, enough, differences[chosen.method], spread))
         shuffled = np.stack([kind.sign * (p[shots][enough] - values[baseline]) for p in placebos])
         placebo = placebo_band(shuffled, random)
         # Auto is one of the others, or a baseline: it is no further hypothesis.
@@ -175,10 +179,7 @@ def tell(
             ShotEvidence(
                 shots,
                 int(enough.sum()),
-                {
-                    name: interval(float(table[:, column].mean()), resampled[:, column])
-                    for column, name in enumerate(names)
-                },
+                dict(zip(names, bands, strict=False)),
                 baseline,
                 chosen.method,
                 gains,

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from transrec_core.data.report import Problem
+
 AUTO = "auto"
 """The method of the table that serves a blend where validation users gained, else the baseline."""
 
@@ -223,6 +225,22 @@ class Chosen:
 
 
 @dataclass(frozen=True)
+class Crosslisted:
+    """Products that both catalogues seem to list under different ids, and what they are worth.
+
+    Attributes
+    ----------
+    products
+        Source id and target id of each pair, most alike first.
+    evidence
+        The headline's evidence by the same method when the source's copies are left out.
+    """
+
+    products: tuple[tuple[str, str], ...]
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Everything that ``compare`` found.
 
@@ -238,6 +256,10 @@ class Comparison:
         How many users told and how many chose.
     seconds
         Wall time of the comparison.
+    checks
+        What was worth knowing of the pair beforehand, as ``check_pair`` says it.
+    crosslisted
+        Where products are in both catalogues and were not left out: what remains without them.
     """
 
     ranking: Evidence | None
@@ -246,6 +268,8 @@ class Comparison:
     test_users: int
     validation_users: int
     seconds: float
+    checks: tuple[Problem, ...] = ()
+    crosslisted: Crosslisted | None = None
 
     @property
     def headline(self) -> Evidence:

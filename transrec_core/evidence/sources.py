@@ -24,7 +24,7 @@ from transrec_core.evidence.evaluating import (
     evaluate,
     kinds_of,
 )
-from transrec_core.evidence.resampling import bootstrap_means, interval
+from transrec_core.evidence.resampling import mean_intervals
 from transrec_core.evidence.results import Interval
 from transrec_core.evidence.splitting import HeldOut, split_users, without_users
 from transrec_core.progress import Meter
@@ -158,8 +158,8 @@ def _pilot(name: str, pair: DomainPair, settings: Settings, meter: Meter) -> Pil
         baseline = max(plain, key=lambda n: kind.sign * float(plain[n][shots][enough].mean()))
         difference = kind.sign * (moved[shots] - plain[baseline][shots])[enough]
         random = np.random.default_rng([settings.seed, 5])
-        resampled = bootstrap_means(difference[:, None], random)[:, 0]
-        gain = interval(float(difference.mean()), resampled)
+        spread = float(plain[baseline][shots][enough].std())
+        (gain,) = mean_intervals(difference[:, None], random, spread)
         correlation = max(alignment(fit, seed=settings.seed).correlations, default=np.nan)
     meter.report(1, f"Measured {name}")
     users, items = pair.source.matrix.shape

@@ -44,7 +44,9 @@ def evidence_json(
     -------
     dict
         ``verdict``, ``metric`` and ``shots`` speak of the headline metric; ``ratings`` has the
-        same three for predicted ratings where both kinds of evidence exist.
+        same three for predicted ratings where both kinds of evidence exist, ``crosslisted`` for
+        the headline without products that are in both catalogues under two ids. ``checks`` is what
+        was noticed beforehand.
     """
     evidence = {
         **_kind(comparison.headline),
@@ -55,6 +57,10 @@ def evidence_json(
         "seconds": seconds,
         "command": compare_command(settings, data),
     }
+    evidence["checks"] = [problem.to_json() for problem in comparison.checks]
+    if comparison.crosslisted is not None:
+        found = comparison.crosslisted
+        evidence["crosslisted"] = {**_kind(found.evidence), "products": found.products}
     if comparison.ranking is not None and comparison.ratings is not None:
         evidence["ratings"] = _kind(comparison.ratings)
     plain: dict[str, Any] = _plain(evidence)

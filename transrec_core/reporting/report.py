@@ -17,6 +17,7 @@ from transrec_core.reporting.curve import curve_svg
 from transrec_core.reporting.sentences import (
     cohort_words,
     counted,
+    crosslisted_sentence,
     level_words,
     method_words,
     metric_help,
@@ -81,6 +82,7 @@ def report_html(comparison: Comparison, evidence: Mapping[str, Any]) -> str:
     body = [
         f"<h1>{escape(verdict_sentence(headline.shots[0], headline))}</h1>",
         f'<p class="note">{_tested(comparison)}</p>',
+        *_warnings(comparison),
         *(_evidence(kind) for kind in kinds),
         "<h2>What was chosen</h2>",
         f"<p>Settled on validation {them}, before any test {one(headline.cold)} was looked at.</p>",
@@ -114,6 +116,22 @@ def _tested(comparison: Comparison) -> str:
         f"{comparison.test_users:,} test {them} whose target interactions were held out; "
         f"{comparison.validation_users:,} other {them} settled every choice."
     )
+
+
+def _warnings(comparison: Comparison) -> list[str]:
+    """What was noticed before the fit, and what products in both catalogues are worth."""
+    told = [
+        f"{problem.message} {problem.fix}"
+        for problem in comparison.checks
+        if problem.severity != "info"
+        and (problem.code != "CROSSLISTED" or comparison.crosslisted is None)
+    ]
+    if comparison.crosslisted is not None:
+        told.insert(0, crosslisted_sentence(comparison))
+    if not told:
+        return []
+    rows = "".join(f"<li>{escape(words)}</li>" for words in told)
+    return [f"<h2>Before you trust it</h2><ul>{rows}</ul>"]
 
 
 def _evidence(evidence: Evidence) -> str:

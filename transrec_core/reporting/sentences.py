@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from transrec_core.evidence.results import AUTO, Chosen, Evidence, ShotEvidence
+from transrec_core.evidence.results import AUTO, Chosen, Comparison, Evidence, ShotEvidence
 
 METHOD_WORDS = {
     "popularity": "Popular items",
@@ -147,6 +147,31 @@ def who(shots: int, cold: str = "users") -> str:
     if shots == 1:
         return f"{one(cold)}s with one interaction in the target"
     return f"{one(cold)}s with {shots} interactions in the target"
+
+
+def crosslisted_sentence(comparison: Comparison) -> str:
+    """Say what the gain is without products that are in both catalogues, first with and without.
+
+    Empty where there are none, or they were left out from the start.
+    """
+    found = comparison.crosslisted
+    if found is None:
+        return ""
+    with_them, without = comparison.headline.shots[0], found.evidence.shots[0]
+    count = len({target for _, target in found.products})
+    products = "1 target product is" if count == 1 else f"{count:,} target products are"
+    gains = [
+        f"{number(shot.gain.mean)} (95 % interval {number(shot.gain.low)} to "
+        f"{number(shot.gain.high)}: {shot.verdict})"
+        for shot in (without, with_them)
+    ]
+    metric = metric_words(comparison.headline.metric)
+    source_id, target_id = found.products[0]
+    return (
+        f"{products} in the source too, under another id (such as {target_id}, there {source_id}): "
+        f"whoever took the one took the other. Without the source's copies the gain in {metric} "
+        f"for {who(without.shots)} is {gains[0]} instead of {gains[1]}."
+    )
 
 
 def verdict_sentence(shot: ShotEvidence, evidence: Evidence) -> str:

@@ -34,7 +34,7 @@ def test_thirds_by_activity_hold_everybody_once_and_give_the_means_back():
     enough = np.ones(90, bool)
     enough[:5] = False
     found = cohort_gains(
-        pair, np.arange(90), [(0, np.ones(90, bool), gain), (5, enough, gain[enough])],
+        pair, np.arange(90), [(0, np.ones(90, bool), gain, 1.0), (5, enough, gain[enough], 1.0)],
         np.random.default_rng(2),
     )  # fmt: skip
     source = found[found["cohort"] == "source"]
@@ -57,7 +57,7 @@ def test_few_users_are_no_cohort():
     pair = pair_of(np.arange(1, 2 * LEAST_USERS))
     n = len(pair.shared)
     found = cohort_gains(
-        pair, np.arange(n), [(0, np.ones(n, bool), np.ones(n))], np.random.default_rng(0)
+        pair, np.arange(n), [(0, np.ones(n, bool), np.ones(n), 1.0)], np.random.default_rng(0)
     )
     assert set(found["cohort"]) == {"target"}
 

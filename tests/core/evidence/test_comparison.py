@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from worlds import checkerboard, texts_of
@@ -131,6 +132,29 @@ def test_held_out_ratings_enter_nothing_but_the_measurement(method):
     assert clean.chosen == dirty.chosen
     # The item mean was learned from clean ratings of 4 and 5, so it misses 99 by about 94.5.
     assert dirty.ratings.shots[0].methods["item_mean"].mean == pytest.approx(94.5, abs=0.6)
+
+
+@pytest.mark.parametrize("feedback", ["implicit", "ratings"])
+def test_whatever_stands_in_the_test_users_rows_every_method_ends_at_the_same_numbers(feedback):
+    """Items and ratings of the test users are replaced; only what was held out of them judges."""
+    pair = checkerboard(users=300)
+    split = split_users(pair, QUICK)
+    random = np.random.default_rng(0)
+    matrix = pair.target.matrix.copy()
+    for user in pair.target_rows[split.test.positions]:
+        cells = slice(matrix.indptr[user], matrix.indptr[user + 1])
+        size = cells.stop - cells.start
+        matrix.indices[cells] = np.sort(random.choice(matrix.shape[1], size, replace=False))
+        matrix.data[cells] = 99
+    spoiled = replace(pair, target=replace(pair.target, matrix=matrix))
+    settings = replace(QUICK, feedback=feedback)
+    clean, dirty = (
+        compare_domains(p, settings, Meter(), split, texts_of(pair)) for p in (pair, spoiled)
+    )
+    assert clean.chosen == dirty.chosen
+    assert set(clean.headline.shots[0].methods) >= set(LINKED) - {"ridge"}
+    assert clean.headline.shots == dirty.headline.shots
+    pd.testing.assert_frame_equal(clean.headline.cohorts, dirty.headline.cohorts)
 
 
 def test_the_same_seed_gives_the_same_numbers():

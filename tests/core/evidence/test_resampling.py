@@ -10,6 +10,7 @@ from transrec_core.evidence.resampling import (
     bootstrap_means,
     holm,
     interval,
+    mean_intervals,
     paired_gain,
     placebo_band,
     sign_flips,
@@ -18,16 +19,16 @@ from transrec_core.evidence.results import Gain, Interval
 from transrec_core.evidence.verdict import verdict
 
 
-def gain_of(values: np.ndarray, seed: int = 0) -> Gain:
+def gain_of(values: np.ndarray, seed: int = 0, spread: float = 0.0) -> Gain:
     random = np.random.default_rng(seed)
-    means = bootstrap_means(values[:, None], random)[:, 0]
-    return paired_gain(values, means, float(sign_flips(values[:, None], random)[0]))
+    (band,) = mean_intervals(values[:, None], random, spread)
+    return paired_gain(values, band, float(sign_flips(values[:, None], random)[0]), spread)
 
 
 def test_the_interval_is_scipys_percentile_bootstrap():
     values = np.random.default_rng(0).exponential(size=300)
     found = interval(
-        values.mean(), bootstrap_means(values[:, None], np.random.default_rng(1))[:, 0]
+        values.mean(), bootstrap_means(values[:, None], np.random.default_rng(1))[:, 0], 300
     )
     other = stats.bootstrap(
         (values,), np.mean, method="percentile", n_resamples=5000, rng=np.random.default_rng(2)
@@ -38,13 +39,26 @@ def test_the_interval_is_scipys_percentile_bootstrap():
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
     random = np.random.default_rng(3)
-    covered = 0
-    for trial in range(400):
-        values = random.normal(0.3, 1.0, (120, 1))
-        means = bootstrap_means(values, np.random.default_rng(trial))[:, 0]
-        found = interval(values.mean(), means)
-        covered += found.low <= 0.3 <= found.high
-    assert 0.91 <= covered / 400 <= 0.98
+    for users in (10, 120):
+        covered = 0
+        for trial in range(400):
+            values = random.normal(0.3, 1.0, (users, 1))
+            (found,) = mean_intervals(values, np.random.default_rng(trial), 1.0)
+            covered += found.low <= 0.3 <= found.high
+        assert 0.92 <= covered / 400 <= 0.98
+
+
+def test_a_handful_of_users_who_differ_do_not_close_the_interval():
+    """One user in a hundred gains much: a sample that holds few of them, or none, must allow it."""
+    random = np.random.default_rng(9)
+    covered = {0.0: 0, 0.25: 0}
+    for trial in range(200):
+        values = np.where(random.random((100, 1)) < 0.01, 0.3, 0.0)
+        for spread in covered:
+            (found,) = mean_intervals(values, np.random.default_rng(trial), spread)
+            covered[spread] += found.low <= 0.003 <= found.high
+    assert covered[0.0] / 200 < 0.75
+    assert covered[0.25] / 200 > 0.93
 
 
 def test_nothing_is_found_where_nothing_is_more_than_one_time_in_twenty():
@@ -78,7 +92,8 @@ def test_shares_and_power_are_what_they_say():
     assert found.helped == 0.5
     assert found.harmed == 0.25
     spread = np.std([1.0, 1.0, -1.0, 0.0] * 50, ddof=1)
-    assert found.detectable == pytest.approx(2.8016 * spread / np.sqrt(200), rel=1e-3)
+    assert found.detectable == pytest.approx(2.8016 * spread / np.sqrt(200), rel=0.01)
+    assert gain_of(np.zeros(20), spread=0.2).detectable > 0.03
     assert gain_of(np.zeros(20)).p == 1.0
 
 
