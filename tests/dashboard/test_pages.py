@@ -10,6 +10,7 @@ import stand_ins
 from streamlit.testing.v1 import AppTest
 
 from dashboard import compute, jobs, wording
+from transrec_core.evidence.results import Crosslisted
 from transrec_core.running import Run
 from transrec_core.settings import METHODS, Settings
 
@@ -220,6 +221,19 @@ def test_without_a_comparison_the_page_says_why(
     assert "No comparison can be made" in text(compare)
     for page in ("space", "user", "export", "data"):
         open_app(loaded, page)
+
+
+def test_what_remains_without_products_in_both_stands_beside_the_verdict(
+    open_app: OpenApp, loaded: jobs.Workspace, small_run: Run
+) -> None:
+    assert small_run.comparison is not None
+    found = Crosslisted((("f001", "b_002"),), small_run.comparison.headline)
+    comparison = dataclasses.replace(small_run.comparison, crosslisted=found)
+    run = dataclasses.replace(small_run, comparison=comparison)
+    loaded.install(run, loaded.inputs, ("a", "b"), "cafe0002")
+    app = open_app(loaded, "compare")
+    assert not app.exception
+    assert "1 target product is in the source too, under another id (such as b_002" in text(app)
 
 
 def test_without_a_common_space_the_page_says_why(

@@ -6,6 +6,7 @@ domains, each weighted by the target interactions behind their factors. ``factor
 ``row_map`` reads the user's source row itself, which is kernel ridge with the cosine of rows.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -190,21 +191,29 @@ def fit_linear_map(
     seen_outputs, seen_projected = Y @ metric, projected @ metric
     squared = P**2
     mean_leverage = weight / weight.sum()
-    best = (np.inf, PENALTIES[0])
-    for multiple in PENALTIES:
-        penalty = multiple * len(X)
-        shrink = s**2 / (s**2 + penalty)
+
+    def left_out_error(multiple: float) -> float:
+        shrink = s**2 / (s**2 + multiple * len(X))
         residual = seen_outputs - P @ (shrink[:, None] * seen_projected)
         leverage = squared @ shrink + mean_leverage
         loo = np.einsum("ij,ij->i", residual, residual) / np.maximum(1 - leverage, 1e-3) ** 2
-        error = float(loo.sum())
-        if error < best[0]:
-            best = (error, penalty)
-    penalty = best[1]
+        return float(loo.sum())
+
+    penalty = least(left_out_error, PENALTIES) * len(X)
     weights = Q @ ((s / (s**2 + penalty))[:, None] * projected)
     return LinearMap(
         weights, centre, scale, intercept, penalty, target.rank, target.nonnegative, len(X)
     )
+
+
+def least(error: Callable[[float], float], values: Sequence[float], step: int = 4) -> float:
+    """The value of the smallest error: every so many first, then all around the best of these."""
+    found = {place: error(values[place]) for place in range(0, len(values), step)}
+    best = min(found, key=lambda place: found[place])
+    for place in range(max(best - step + 1, 0), min(best + step, len(values))):
+        if place not in found:
+            found[place] = error(values[place])
+    return values[min(sorted(found), key=lambda place: found[place])]
 
 
 def _root(gram: "NDArray[np.float64]") -> "NDArray[np.float64]":

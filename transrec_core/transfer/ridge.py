@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from scipy.linalg import cho_factor, cho_solve
 
 from transrec_core.factors.model import Factors
+from transrec_core.transfer.linear_map import PENALTIES, least
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
 LARGEST_TARGET = 6000
 """Target items up to which it is offered: B is dense, items × items."""
-
-PENALTIES = tuple(float(x) for x in np.logspace(-3, 2, 11))
-"""Ridge penalties tried for W, as multiples of the number of users."""
-
 
 SKETCH = 64
 
@@ -128,14 +125,16 @@ def fit_item_ridge(
     Y = own @ sums - mean @ sums
     projected = P.T @ Y
     squared = P**2
-    best = (np.inf, PENALTIES[0])
-    for multiple in PENALTIES:
+
+    def left_out_error(multiple: float) -> float:
         shrink = s**2 / (s**2 + multiple * len(X))
         residual = Y - P @ (shrink[:, None] * projected)
         leverage = squared @ shrink + 1 / len(X)
         loo = np.einsum("ij,ij->i", residual, residual) / np.maximum(1 - leverage, 1e-3) ** 2
-        best = min(best, (float(loo.sum()), multiple))
-    answer = (Q * (1 / (s**2 + best[1] * len(X)))) @ Q.T @ X.T
+        return float(loo.sum())
+
+    best = least(left_out_error, PENALTIES) * len(X)
+    answer = (Q * (1 / (s**2 + best))) @ Q.T @ X.T
     weights = np.asarray((own.T @ answer.T).T)
     if from_target is None:
         from_target = _ease(taken, penalty)

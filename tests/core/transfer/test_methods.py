@@ -21,6 +21,7 @@ from transrec_core.transfer.fitting import EASE, FitSpec, TransferFit, applicabl
 from transrec_core.transfer.fold_in import fold_in
 from transrec_core.transfer.joint import fit_joint
 from transrec_core.transfer.knowledge import Ground
+from transrec_core.transfer.linear_map import PENALTIES
 from transrec_core.transfer.ridge import fit_ease, fit_item_ridge
 from transrec_core.transfer.scorers import Blend, PlacedUsers
 
@@ -178,7 +179,7 @@ def test_source_weights_are_ridge_regression_with_an_intercept(pair):
     Y = (pair.target.matrix[pair.target_rows].toarray() > 0).astype(float)
     # Whichever penalty leave-one-out chose, it is one of those that were tried.
     best = np.inf
-    for multiple in np.logspace(-3, 2, 11):
+    for multiple in PENALTIES:
         plain = Ridge(alpha=multiple * len(X)).fit(X, Y)
         best = min(best, float(np.abs(plain.coef_.T - found.from_source).max()))
     assert best < 1e-6
