@@ -19,13 +19,13 @@ from transrec_core.transfer.fitting import (
 )
 from transrec_core.transfer.linear_map import DIRECTIONS
 
-FLOPS = 4e10
+FLOPS = 1e11
 """Operations a second of factorizing and of dense linear algebra, with all that is around them."""
 
-SCORES = 1.5e8
+SCORES = 4e8
 """Scores a second that are made and ranked."""
 
-NETWORK_STEPS = 2e8
+NETWORK_STEPS = 1e10
 """Weights a second that are updated for one user in training a network."""
 
 
@@ -68,17 +68,17 @@ class Budget:
         if not factorized and method not in (RIDGE, EASE):
             work += sum(_factorizing(*m.shape, m.nnz, k) for m in (source, target))
         if method == JOINT:
-            rows = source.shape[0] + target.shape[0]
+            rows = source.shape[0] + target.shape[0] - users
             columns = source.shape[1] + target.shape[1]
             work += _factorizing(rows, columns, source.nnz + target.nnz, k)
         elif method == CODEBOOK:
             work += 4 * _factorizing(*target.shape, target.nnz, k)
         elif method in (ROW_MAP, RIDGE):
-            work += 4.0 * users * min(DIRECTIONS, source.shape[1]) ** 2
+            work += 24.0 * users * min(DIRECTIONS, source.shape[1]) ** 2
         if method == RIDGE:
             work += 4.0 * users * DIRECTIONS * target.shape[1]
         if method in (RIDGE, EASE):
-            work += 3.0 * target.shape[1] ** 3
+            work += 15.0 * target.shape[1] ** 3
         seconds = work / FLOPS + self.judged / SCORES
         if method == NEURAL_MAP:
             seconds += 100.0 * users * 6 * k * k / NETWORK_STEPS
