@@ -399,7 +399,8 @@ def choose(
     needed = (TARGET_ONLY, methods[0])
     for number, method in enumerate(searched):
         part = meter.part(0.95 * number / len(searched), 0.95 * (number + 1) / len(searched))
-        left = trials.budget.share(len(searched) - number)
+        # Half of all for the baseline: its factorizations serve the others too.
+        left = seconds / 2 if number == 0 else trials.budget.share(len(searched) - number)
         best = None
         if method in needed or trials.budget.cost(method, start, True) <= left:
             most = MAX_CANDIDATES if method in needed else LATER_CANDIDATES
