@@ -56,12 +56,17 @@ def require_overlap(pair: DomainPair, cold: str = "users") -> None:
     """
     if len(pair.shared) == 0:
         what, way = ("user", "people") if cold == "users" else ("item", "items")
+        otherwise = (
+            "Where they really share nothing, give the items' texts of both catalogues (method "
+            "content), or choose the method codebook."
+            if cold == "users"
+            else "Or give the texts of the target's items, which new items can be known by."
+        )
         raise NoOverlapError(
             f"Source ({len(pair.source.users):,} {what}s) and target ({len(pair.target.users):,} "
             f"{what}s) share no {what} ids.",
             f"Check that both files name {way} in the same way and that the user and item columns "
-            "are not swapped. Where they really share nothing, give the items' texts of both "
-            "catalogues (method content), or choose the method codebook.",
+            f"are not swapped. {otherwise}",
         )
 
 
