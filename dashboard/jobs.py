@@ -32,6 +32,8 @@ from transrec_core.errors import Cancelled, TransrecError
 from transrec_core.settings import Settings
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from transrec_core.data.items import Items
     from transrec_core.data.ratings import Ratings
     from transrec_core.data.reading import Table
@@ -130,6 +132,14 @@ class Result:
     names: tuple[str, str]
     items_names: tuple[str, str] = ("", "")
     derived: "OrderedDict[Any, Any]" = field(default_factory=OrderedDict)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A table that was measured beside the fits, and what it was measured of."""
+
+    table: "pd.DataFrame"
+    inputs: str
 
 
 @dataclass(frozen=True)
@@ -257,12 +267,14 @@ class Job:
         request: Request,
         on_end: "Callable[[Job], None]",
         run: Callable[..., Any] | None = None,
+        kind: str = "fit",
     ) -> None:
         self.id = secrets.token_hex(4)
+        self.kind = kind
         self.request = request
         self.status: Status = "queued"
         self.step = Step()
-        self.result: Run | None = None
+        self.result: Any = None  # a Run, or the table of a study
         self.failure: Failure | None = None
         self.started = time.monotonic()
         self._on_end = on_end
@@ -453,6 +465,8 @@ class Workspace:
     refused: dict[str, Failure] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
     job: Job | None = None
+    candidates: tuple[Loaded, ...] = ()
+    studies: dict[str, Study] = field(default_factory=dict)
     results: tuple[Result, ...] = ()
     shown: Result | None = None
     derived: "OrderedDict[Any, Any]" = field(default_factory=OrderedDict)
@@ -488,26 +502,42 @@ class Workspace:
         Both sides have ratings and no other fit of this workspace is at work.
         """
         with self.lock:
-            assert self.source is not None
-            assert self.target is not None
-            assert self.source.ratings is not None
-            assert self.target.ratings is not None
-            assert self.job is None or not self.job.active
             self.settings = settings
-            entries = (self._entry_of("source"), self._entry_of("target"))
-            source_name, target_name = (entry.name if entry else "" for entry in entries)
-            request = Request(
-                self.source.ratings,
-                self.target.ratings,
-                settings,
-                self.items_of("source"),
-                self.items_of("target"),
-                (self.source.name, self.target.name),
-                self.inputs,
-                (source_name, target_name),
-            )
-            self.job = Job(request, self._install, run)
+            self.job = Job(self._request(settings, self.inputs), self._install, run)
             return self.job
+
+    def study(self, kind: str, settings: Settings, inputs: str, run: Callable[..., Any]) -> Job:
+        """Start a study on the loaded data; its table is kept with ``inputs`` when it is done.
+
+        As for a fit, both sides have ratings and nothing else of this workspace is at work.
+        """
+
+        def keep(job: Job) -> None:
+            with self.lock:
+                self.studies[kind] = Study(job.result, inputs)
+
+        with self.lock:
+            self.job = Job(self._request(settings, inputs), keep, run, kind)
+            return self.job
+
+    def _request(self, settings: Settings, inputs: str) -> Request:
+        assert self.source is not None
+        assert self.target is not None
+        assert self.source.ratings is not None
+        assert self.target.ratings is not None
+        assert self.job is None or not self.job.active
+        entries = (self._entry_of("source"), self._entry_of("target"))
+        source_name, target_name = (entry.name if entry else "" for entry in entries)
+        return Request(
+            self.source.ratings,
+            self.target.ratings,
+            settings,
+            self.items_of("source"),
+            self.items_of("target"),
+            (self.source.name, self.target.name),
+            inputs,
+            (source_name, target_name),
+        )
 
     def _install(self, job: Job) -> None:
         assert job.result is not None

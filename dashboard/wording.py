@@ -119,6 +119,13 @@ def safe_filename(text: str) -> str:
     return slug[:80] or "transrec"
 
 
+STUDY_DONE = {
+    "sources": "The sources are ranked, on the Compare page.",
+    "sparsity": "Measured with fewer target ratings, on the Compare page.",
+}
+STALE_STUDY = "The data or the settings have changed since"
+
+
 def method_word(name: str, cold: str = "users") -> str:
     """The display name of a method."""
     words = method_words(name, cold)

@@ -44,6 +44,12 @@ def failure(found: Failure, key: str) -> None:
                     )
 
 
+def refused(space: Workspace, key: str) -> None:
+    """The refusal of a file, where there is one, beside where it was given."""
+    if key in space.refused:
+        failure(space.refused[key], key)
+
+
 def loading(heights: tuple[int, ...], key: str) -> None:
     """The page's layout in grey while the first fit is at work."""
     with st.container(key=f"loading_{key}"):

@@ -37,7 +37,9 @@ def tell(space: Workspace) -> None:
     if job is None or job.active or memory.watched_job != job.id:
         return
     memory.watched_job = ""
-    if job.status == "done" and space.shown is not None:
+    if job.status == "done" and job.kind != "fit":
+        st.toast(f"**{wording.STUDY_DONE[job.kind]}**", icon=":material/check_circle:")
+    elif job.status == "done" and space.shown is not None:
         st.toast(
             f"**{headline(space.shown)}** [See the comparison](compare?{state.LINK}={space.id})",
             icon=":material/check_circle:",

@@ -1,7 +1,7 @@
 """Compare: does transfer help, for whom, can I trust it?"""
 
 from dashboard import compute, state
-from dashboard.components import comparison, states
+from dashboard.components import comparison, states, studies
 
 space = state.workspace()
 where = "the target" if compute.target_only(space.shown) else "both catalogues"
@@ -37,4 +37,6 @@ else:
     comparison.curves(evidence, state.is_dark())
     comparison.tables(evidence, shot)
     comparison.choices(result, kind, evidence, state.is_dark())
+    studies.sources(space)
+    studies.sparsity(space, result)
     comparison.small_print(result, evidence)
