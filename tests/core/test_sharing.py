@@ -62,6 +62,7 @@ def test_a_codebook_needs_nobody_and_is_judged_on_the_targets_own_users(apart):
     found = tr.compare(source, target, settings).headline
     assert {"codebook", "target_only", "popularity"} <= set(found.shots[0].methods)
     assert set(found.per_user["user_id"]) <= set(target.frame["user_id"])
+    assert "source" not in set(found.cohorts["cohort"])  # nothing is known of them there
     assert "helps" not in found.verdict.values()  # the target's own users tell the same
     lists = tr.recommend(source, target, settings)
     assert set(lists["user_id"]) == set(target.frame["user_id"])

@@ -55,10 +55,10 @@ def cohort_gains(
     Each interval speaks for its own cohort; among many, some lie above zero by chance.
     """
     rows = []
-    for name, counts in (
-        ("source", pair.source.counts[pair.source_rows[positions]]),
-        ("target", pair.target.counts[pair.target_rows[positions]]),
-    ):
+    activity = {"target": pair.target.counts[pair.target_rows[positions]]}
+    if pair.linked:
+        activity = {"source": pair.source.counts[pair.source_rows[positions]], **activity}
+    for name, counts in activity.items():
         level = _levels(counts)
         for shots, enough, gain, spread in gains:
             for words in dict.fromkeys(level[np.argsort(counts, kind="stable")]):
