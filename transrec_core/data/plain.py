@@ -56,7 +56,9 @@ def parse_plain(
     """
     head = _part(source, 0, HEAD)
     begin = head.find(b"\n") + 1 if header else 0
-    if header and (begin <= width or b"\r" in head[: begin - 2]):
+    names = head[:begin].rstrip(b"\r\n")
+    # Names are looked for in the first line that is not empty.
+    if header and (len(names) < width or b"\r" in names):
         return None
     lines = head[: head.rfind(b"\n") + 1]
     trial = _read(lines, delimiter, [KINDS[0]] * width, header)

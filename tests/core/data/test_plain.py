@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from transrec_core.data import plain, read_table, to_ratings
@@ -97,6 +97,8 @@ def texts(draw) -> str:
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example("\r\n0\r\n", 128, True)
+@example("\n0\n1\n", 128, True)
 @given(texts(), st.sampled_from(BLOCKS), st.sampled_from([None, True, False]))
 def test_any_table_is_read_as_by_the_other_parsers(tmp_path_factory, text, block, header):
     content = text.encode()
