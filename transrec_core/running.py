@@ -372,7 +372,7 @@ class _Linked:
         method = headline.shots[0].transfer
         feedback: Feedback = "implicit" if headline.higher_is_better else "ratings"
         without = compare_domains(
-            without_crosslisted(pair),
+            without_crosslisted(pair, copies),
             replace(settings, method=method, feedback=feedback),
             meter.part(0.7, 1),
             texts=self.texts,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils.extmath import randomized_svd
 
+from transrec_core.content.topics import word_weights
 from transrec_core.content.words import item_words
 from transrec_core.data.interactions import Interactions
 from transrec_core.errors import NoTextError
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DIRECTIONS = 128
-MAX_SHARE = 0.5
-"""Words in a larger share of the items are dropped: stop words, in whatever language."""
-
-MAX_VOCABULARY = 20_000
 
 
 def text_features(
@@ -78,13 +74,7 @@ def words_domain(items: pd.DataFrame) -> Interactions:
 def _tfidf(texts: list[list[str]]) -> "tuple[sp.csr_array, NDArray[np.object_]]":
     """Items × words, rows of length 1, and the words."""
     told = [words for words in texts if words]
-    vectorizer = TfidfVectorizer(
-        analyzer=list,  # the texts are lists of words already
-        sublinear_tf=True,
-        max_df=max(2, int(MAX_SHARE * len(told))),
-        min_df=2,
-        max_features=MAX_VOCABULARY,
-    )
+    vectorizer = word_weights(len(told))
     try:
         vectorizer.fit(told)
     except ValueError as error:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_SHARE = 0.5
 """Words in a larger share of the items are dropped: stop words, in whatever language."""
 
+MAX_VOCABULARY = 20_000
 SWEEPS = 400
 LABEL_WORDS = 6
 NEGLIGIBLE = 1e-7
@@ -90,11 +91,24 @@ class Topics:
         return weights
 
 
+def word_weights(
+    count: int, min_items: int = 2, max_vocabulary: int = MAX_VOCABULARY
+) -> TfidfVectorizer:
+    """TF-IDF of the words of so many items with text, not yet fitted; see ``fit_topics``."""
+    return TfidfVectorizer(
+        analyzer=list,  # the texts are lists of words already
+        sublinear_tf=True,
+        max_df=max(min_items, int(MAX_SHARE * count)),
+        min_df=min_items,
+        max_features=max_vocabulary,
+    )
+
+
 def fit_topics(
     items: pd.DataFrame,
     *,
     topics: int = 20,
-    max_vocabulary: int = 20_000,
+    max_vocabulary: int = MAX_VOCABULARY,
     min_items: int = 2,
     seed: int = 0,
 ) -> Topics:
@@ -148,13 +162,7 @@ def fit_topics(
             "at least 2.",
             "Give a file of items with a title, genres or description column.",
         )
-    vectorizer = TfidfVectorizer(
-        analyzer=list,  # the texts are lists of words already
-        sublinear_tf=True,
-        max_df=max(min_items, int(MAX_SHARE * count)),
-        min_df=min_items,
-        max_features=max_vocabulary,
-    )
+    vectorizer = word_weights(count, min_items, max_vocabulary)
     try:
         vectorizer.fit([text for text in texts if text])
     except ValueError as error:

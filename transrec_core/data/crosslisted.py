@@ -59,12 +59,12 @@ def find_crosslisted(pair: DomainPair, *, least: float = 0.8, users: int = 5) ->
     )
 
 
-def without_crosslisted(pair: DomainPair) -> DomainPair:
+def without_crosslisted(pair: DomainPair, found: Crosslisted | None = None) -> DomainPair:
     """The pair without the source's copies of target items; the target keeps all of its own.
 
     Whoever took the copy can then no longer give the target item away.
     """
-    copies = np.unique(find_crosslisted(pair).source_items)
+    copies = np.unique((found or find_crosslisted(pair)).source_items)
     return replace(pair, source=pair.source.without_items(copies)) if len(copies) else pair
 
 

@@ -78,9 +78,7 @@ class RidgeScorer:
         self, users: "Users", support: sp.csr_array, strength: "Strength"
     ) -> "NDArray[np.floating]":
         """See ``Scorer``."""
-        taken = sp.csr_array(
-            (np.ones(support.nnz, np.float32), support.indices, support.indptr), support.shape
-        )
+        taken = _ones(support, np.float32)
         tau = np.broadcast_to(np.asarray(strength, np.float32), support.shape[:1])[:, None]
         by_target = np.asarray(taken @ self.ridge.from_target)
         return np.asarray(by_target + tau * self.by_source[users])
@@ -110,7 +108,7 @@ def fit_item_ridge(
     from_target
         B where it is known already: it does not depend on the source.
     """
-    taken = sp.csr_array((np.ones(target.nnz), target.indices, target.indptr), target.shape)
+    taken = _ones(target)
     own = taken[target_rows]
     features = rows.features_of(source_rows)
     centre, mean = features.mean(axis=0), np.asarray(own.mean(axis=0), np.float64)
@@ -143,10 +141,15 @@ def fit_item_ridge(
 
 def fit_ease(target: sp.csr_array, penalty: float) -> ItemRidge:
     """The same without a source: scores = τ·mean + x B, the baseline that ``ridge`` has to beat."""
-    taken = sp.csr_array((np.ones(target.nnz), target.indices, target.indptr), target.shape)
+    taken = _ones(target)
     users = max(int((np.diff(target.indptr) > 0).sum()), 1)
     mean = np.asarray(taken.sum(axis=0)).ravel() / users
     return ItemRidge(None, mean, np.zeros(0), np.zeros((0, len(mean))), _ease(taken, penalty))
+
+
+def _ones(matrix: sp.csr_array, dtype: type = np.float64) -> sp.csr_array:
+    """1 at every interaction, whatever its value."""
+    return sp.csr_array((np.ones(matrix.nnz, dtype), matrix.indices, matrix.indptr), matrix.shape)
 
 
 def _ease(taken: sp.csr_array, penalty: float) -> "NDArray[np.float32]":
