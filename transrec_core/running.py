@@ -397,8 +397,10 @@ def _linked(
         frames[0] = frames[1]
     if settings.merge_editions:
         for place, (domain, frame) in enumerate(zip(domains, frames, strict=True)):
-            if frame is not None:
-                domains[place] = merge_editions(domain, find_editions(domain, frame))
+            editions = None if frame is None else find_editions(domain, frame)
+            # Without titles they are guessed by their users, as the parts of a series would be.
+            if editions is not None and editions.by_title:
+                domains[place] = merge_editions(domain, editions)
     texts = None
     by_words = settings.cold == "items" and frames[1] is not None
     if by_words and frames[1] is not None:

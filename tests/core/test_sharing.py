@@ -164,6 +164,21 @@ def test_editions_of_one_title_are_made_one_item_when_asked():
     assert len(run.pair.target.items) == 40
 
 
+def test_without_titles_nothing_is_merged_however_alike_the_users_are():
+    pair = checkerboard(users=150)
+    target = ratings_of(pair.target, "t.csv")
+    copies = target.frame[target.frame["item_id"] == "i001"].assign(item_id="i999")
+    target = replace(target, frame=pd.concat([target.frame, copies], ignore_index=True))
+    items = [*pair.target.items, "i999"]
+    nameless = pd.DataFrame({"title": "", "genres": "Comedy", "description": ""}, index=items)
+    settings = replace(QUICK, method="factor_map", merge_editions=True)
+    run = tr.run(
+        ratings_of(pair.source, "s.csv"), target, settings, target_items=items_of(nameless),
+        compare=False,
+    )  # fmt: skip
+    assert {"i001", "i999"} <= set(run.pair.target.items)
+
+
 # ── products in both catalogues ──────────────────────────────────────────────────────────────────
 
 
