@@ -178,13 +178,13 @@ def session_state_has_one_home(code: Module) -> Found:
 
 
 def caches_have_one_home(code: Module) -> Found:
-    if code.path != "dashboard/compute.py":
+    if not code.path.startswith("dashboard/compute/"):
         for line, name in uses(code, "cache_data", "cache_resource"):
-            yield line, f"{name} outside dashboard/compute.py"
+            yield line, f"{name} outside dashboard/compute"
 
 
 def charts_know_no_streamlit(code: Module) -> Found:
-    if code.path == "dashboard/charts.py":
+    if code.path.startswith("dashboard/charts/"):
         for found in imports(code):
             if found.of("streamlit"):
                 yield found.line, f"charts import {found.name}"
@@ -296,7 +296,7 @@ RULES = (
             ("dashboard/views/space.py", "from dashboard import compute\nimport streamlit as st"),
             ("dashboard/views/space.py", "if TYPE_CHECKING:\n    import pandas as pd"),
             ("dashboard/views/space.py", "from transrec_core.errors import TransrecError"),
-            ("dashboard/compute.py", "import numpy as np"),
+            ("dashboard/compute/people.py", "import numpy as np"),
         ),
     ),
     Rule(
@@ -317,16 +317,16 @@ RULES = (
             ("dashboard/views/data.py", "import streamlit as st\n@st.cache_data\ndef f(): ..."),
             ("dashboard/jobs.py", "from streamlit import cache_resource"),
         ),
-        kept=(("dashboard/compute.py", "@st.cache_data(max_entries=8)\ndef f(): ..."),),
+        kept=(("dashboard/compute/people.py", "@st.cache_data(max_entries=8)\ndef f(): ..."),),
     ),
     Rule(
         charts_know_no_streamlit,
         broken=(
-            ("dashboard/charts.py", "import streamlit as st"),
-            ("dashboard/charts.py", "from streamlit.delta_generator import DeltaGenerator"),
+            ("dashboard/charts/space.py", "import streamlit as st"),
+            ("dashboard/charts/space.py", "from streamlit.delta_generator import DeltaGenerator"),
         ),
         kept=(
-            ("dashboard/charts.py", "import plotly.graph_objects as go"),
+            ("dashboard/charts/space.py", "import plotly.graph_objects as go"),
             ("dashboard/app.py", "import streamlit as st"),
         ),
     ),
@@ -351,10 +351,10 @@ RULES = (
         broken=(
             ("transrec_core/space.py", "frame.query(text)"),
             ("transrec_core/space.py", "pd.eval(text)"),
-            ("dashboard/compute.py", "eval(text)"),
-            ("dashboard/compute.py", "exec(text)"),
+            ("dashboard/compute/people.py", "eval(text)"),
+            ("dashboard/compute/people.py", "exec(text)"),
         ),
-        kept=(("dashboard/compute.py", "query = st.query_params\nevaluate(query)"),),
+        kept=(("dashboard/compute/people.py", "query = st.query_params\nevaluate(query)"),),
     ),
     Rule(
         no_print,

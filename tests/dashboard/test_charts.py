@@ -1,10 +1,7 @@
 """Figures say what they show, keep data out of templates, and stay within their limits."""
 
 import dataclasses
-import inspect
 import json
-import re
-import sys
 
 import numpy as np
 import pandas as pd
@@ -161,9 +158,3 @@ def test_the_best_cell_is_the_brightest_for_errors_too() -> None:
     figure = charts.tried_heatmap(tried, "rmse", "Target only", higher_is_better=False)
     assert figure.data[0].reversescale
     assert not charts.tried_heatmap(tried, "rmse", "Target only").data[0].reversescale
-
-
-def test_charts_know_nothing_of_streamlit() -> None:
-    assert not re.search(r"^(import|from) streamlit", inspect.getsource(charts), re.M)
-    assert "streamlit" not in vars(charts)
-    assert sys.modules["dashboard.charts"] is charts

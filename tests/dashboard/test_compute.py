@@ -66,10 +66,13 @@ def test_stale_names_what_changed(fitted: jobs.Workspace) -> None:
 
 
 def test_memory_of_a_workspace_is_bounded(loaded: jobs.Workspace) -> None:
-    for number in range(compute.KEPT + 10):
-        compute.remember(loaded, number, lambda: number)  # noqa: B023
-    assert len(loaded.derived) == compute.KEPT
-    assert compute.remember(loaded, compute.KEPT + 9, lambda: -1) == compute.KEPT + 9
+    for number in range(compute.memory.KEPT + 10):
+        compute.memory.remember(loaded, number, lambda: number)  # noqa: B023
+    assert len(loaded.derived) == compute.memory.KEPT
+    assert (
+        compute.memory.remember(loaded, compute.memory.KEPT + 9, lambda: -1)
+        == compute.memory.KEPT + 9
+    )
 
 
 def test_lists_side_by_side_compare_places_with_target_only(fitted: jobs.Workspace) -> None:

@@ -1,102 +1,14 @@
-"""Results of the core as plotly figures. No Streamlit here, and no computing beyond drawing.
+"""The comparison as figures: curves, gains, the search for parameters."""
 
-Data never stands inside a ``hovertemplate``: it comes as ``text``, with plotly's pseudo-HTML
-escaped, and selections map back through integer ``customdata``.
-"""
-
-import html
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard import wording
-from dashboard.compute import Histogram
+from dashboard.charts.style import Palette, palette, plot_text, styled, translucent
 from transrec_core.evidence.results import AUTO, Evidence
 from transrec_core.reporting.sentences import counted, one
-from transrec_core.space import ItemMap
-
-MAX_POINTS = 20_000
-SVG_POINTS = 4_000
-CONFIG = {
-    "displaylogo": False,
-    "showSendToCloud": False,
-    "scrollZoom": False,
-    "toImageButtonOptions": {"format": "svg"},
-    "modeBarButtonsToRemove": ["select2d", "autoScale2d"],
-}
-MAP_CONFIG = {
-    **CONFIG,
-    "scrollZoom": True,
-    "modeBarButtonsToRemove": ["select2d", "autoScale2d", "toggleSpikelines"],
-    "displayModeBar": True,
-}
-
-
-@dataclass(frozen=True)
-class Palette:
-    """Colours of one theme; source, target and auto are Okabe and Ito's."""
-
-    source: str
-    target: str
-    auto: str
-    popularity: str
-    biases: str
-    item_mean: str
-    placebo: str
-    placebo_line: str
-    ink: str
-    faint: str
-    grid: str
-    surface: str
-
-
-LIGHT = Palette(
-    source="#0072B2",
-    target="#D55E00",
-    auto="#00765A",
-    popularity="#5B6779",
-    biases="#8A6A00",
-    item_mean="#A8528B",
-    placebo="rgba(91, 103, 121, 0.16)",
-    placebo_line="rgba(91, 103, 121, 0.75)",
-    ink="#17212E",
-    faint="#5B6779",
-    grid="#E6EAF0",
-    surface="#FFFFFF",
-)
-DARK = Palette(
-    source="#56B4E9",
-    target="#F08B4B",
-    auto="#45C197",
-    popularity="#AEBACA",
-    biases="#E3B341",
-    item_mean="#D793BF",
-    placebo="rgba(174, 186, 202, 0.18)",
-    placebo_line="rgba(174, 186, 202, 0.75)",
-    ink="#E7ECF2",
-    faint="#A5B1C1",
-    grid="#28313D",
-    surface="#11161D",
-)
-
-
-def palette(dark: bool) -> Palette:
-    """The colours of a theme."""
-    return DARK if dark else LIGHT
-
-
-def plot_text(text: object, limit: int = 80) -> str:
-    """Text from data for a plotly label: no pseudo-HTML, no template, one line."""
-    return html.escape(wording.plain(text, limit), quote=False).replace("%{", "%\u2060{")
-
-
-def translucent(colour: str, alpha: float) -> str:
-    """A ``#rrggbb`` colour with an opacity."""
-    r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({r}, {g}, {b}, {alpha:g})"
 
 
 @dataclass(frozen=True)
@@ -142,46 +54,6 @@ def _look(method: str, evidence: Evidence, colours: Palette) -> _Look:
     if method not in shades:
         return _Look(colours.faint, symbol, dash, 1)
     return _Look(shades[method], symbol, dash, 3 if shades[method] == colours.source else 2)
-
-
-def _style(figure: go.Figure, title: str, colours: Palette, height: int) -> go.Figure:
-    figure.update_layout(
-        title={"text": title, "x": 0, "xanchor": "left", "y": 0.98, "yanchor": "top"},
-        title_font={"size": 16, "color": colours.ink},
-        height=height,
-        margin={"l": 8, "r": 12, "t": 84, "b": 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": colours.ink, "size": 13},
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "xanchor": "left",
-            "y": 1.02,
-            "yanchor": "bottom",
-            "title": {"text": ""},
-            "font": {"size": 13, "color": colours.ink},
-        },
-        hoverlabel={"font": {"size": 13}, "align": "left"},
-        modebar={
-            "bgcolor": "rgba(0,0,0,0)",
-            "color": colours.faint,
-            "activecolor": colours.ink,
-            "orientation": "h",
-        },
-        uirevision="keep",
-    )
-    axes = {
-        "gridcolor": colours.grid,
-        "linecolor": colours.grid,
-        "zeroline": False,
-        "automargin": True,
-        "title_font": {"size": 13, "color": colours.faint},
-        "tickfont": {"size": 13, "color": colours.faint},
-    }
-    figure.update_xaxes(**axes)
-    figure.update_yaxes(**axes)
-    return figure
 
 
 def k_shot_curve(evidence: Evidence, dark: bool = False) -> go.Figure:
@@ -266,7 +138,7 @@ def k_shot_curve(evidence: Evidence, dark: bool = False) -> go.Figure:
         )
     better = "higher is better" if evidence.higher_is_better else "lower is better"
     who = one(evidence.cold)
-    _style(figure, f"{metric} of every method by what is known of the {who}", colours, 560)
+    styled(figure, f"{metric} of every method by what is known of the {who}", colours, 560)
     figure.update_xaxes(
         title=f"Target interactions known of each test {who} (shots)",
         type="category",
@@ -343,7 +215,7 @@ def gain_dots(evidence: Evidence, dark: bool = False) -> go.Figure:
             )
         )
     figure.add_vline(x=0, line={"color": colours.faint, "width": 1})
-    _style(figure, f"Gain in {metric} over the best baseline", colours, 560)
+    styled(figure, f"Gain in {metric} over the best baseline", colours, 560)
     figure.update_xaxes(
         title=f"Gain in {metric} per {one(evidence.cold)} (above zero: transfer is better)"
     )
@@ -387,162 +259,8 @@ def tried_heatmap(
             ygap=2,
         )
     )
-    _style(figure, f"Rank and λ of {method} on validation data", colours, 320)
+    styled(figure, f"Rank and λ of {method} on validation data", colours, 320)
     figure.update_layout(margin={"t": 48})
     figure.update_xaxes(title="λ (regularisation weight)", type="category", showgrid=False)
     figure.update_yaxes(title="Rank (factors)", type="category", showgrid=False)
-    return figure
-
-
-def compare_bars(
-    histogram: Histogram, title: str, x_title: str, y_title: str, dark: bool = False
-) -> go.Figure:
-    """Source and target shares over the same bins, on one axis."""
-    colours = palette(dark)
-    figure = go.Figure()
-    for name, shares, colour, pattern in (
-        ("Source", histogram.source, colours.source, ""),
-        ("Target", histogram.target, colours.target, "/"),
-    ):
-        if shares:
-            figure.add_trace(
-                go.Bar(
-                    x=list(histogram.labels),
-                    y=list(shares),
-                    name=name,
-                    marker={
-                        "color": colour,
-                        "pattern": {
-                            "shape": pattern,
-                            "bgcolor": colour,
-                            "fgcolor": colours.surface,
-                            "size": 6,
-                            "solidity": 0.2,
-                        },
-                    },
-                    hovertemplate="%{x}: %{y:.1%}<extra>" + name + "</extra>",
-                )
-            )
-    _style(figure, title, colours, 320)
-    figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.05, dragmode="pan")
-    figure.update_xaxes(title=x_title, type="category", showgrid=False)
-    figure.update_yaxes(title=y_title, tickformat=".0%", rangemode="tozero")
-    return figure
-
-
-def sampled(frame: pd.DataFrame, keep: Sequence[int], limit: int = MAX_POINTS) -> pd.DataFrame:
-    """At most ``limit`` rows, each domain in proportion; rows to keep are always among them."""
-    if len(frame) <= limit:
-        return frame
-    rng = np.random.default_rng(0)
-    kept = set(keep)
-    room = limit - len(kept)
-    for _, rows in frame.groupby("domain"):
-        others = rows.index.difference(list(kept)).to_numpy()
-        share = min(len(others), max(0, int(room * len(rows) / len(frame))))
-        kept.update(rng.choice(others, share, replace=False).tolist())
-    return frame.loc[sorted(kept)]
-
-
-def item_scatter(
-    items: ItemMap,
-    found: Sequence[int] = (),
-    chosen: int | None = None,
-    near: Mapping[int, str] | None = None,
-    show: Sequence[str] = ("source", "target"),
-    dark: bool = False,
-) -> go.Figure:
-    """Map of all items; ``customdata`` is the row of ``items.frame``.
-
-    Parameters
-    ----------
-    items
-        Positions with a ``name`` column.
-    found
-        Rows that a search found: ringed, the others fade.
-    chosen
-        Row under inspection, labelled.
-    near
-        Rows of its neighbours, labelled.
-    show
-        Domains to draw.
-    """
-    colours = palette(dark)
-    near = near or {}
-    marked = [*found, *near, *([chosen] if chosen is not None else [])]
-    frame = sampled(items.frame, marked)
-    kind = go.Scatter if len(frame) <= SVG_POINTS else go.Scattergl
-    biggest = max(1, int(items.frame["interactions"].max()))
-    figure = go.Figure()
-    for domain, symbol, colour in (
-        ("source", "circle", colours.source),
-        ("target", "diamond", colours.target),
-    ):
-        rows = frame[frame["domain"] == domain] if domain in show else frame.iloc[:0]
-        size = 5 + 8 * np.sqrt(rows["interactions"].to_numpy(float) / biggest)
-        figure.add_trace(
-            kind(
-                x=rows["x"],
-                y=rows["y"],
-                mode="markers",
-                name=wording.DOMAIN_WORDS[domain],
-                customdata=rows.index.to_numpy(),
-                text=[
-                    f"<b>{plot_text(name)}</b><br>{wording.plural(int(n), 'interaction')}"
-                    for name, n in zip(rows["name"], rows["interactions"], strict=True)
-                ],
-                hovertemplate="%{text}<extra>" + wording.DOMAIN_WORDS[domain] + "</extra>",
-                marker={
-                    "symbol": symbol,
-                    "size": size,
-                    "color": colour,
-                    "opacity": 0.25 if marked else 0.7,
-                    "line": {"width": 0.5, "color": colours.surface},
-                },
-                selected={"marker": {"opacity": 1.0}},
-                unselected={"marker": {"opacity": 0.15}},
-            )
-        )
-    groups = (
-        ("Found", list(found)[:200], 13, len(found) <= 8),
-        ("Neighbour", list(near), 12, False),
-        ("Chosen", [] if chosen is None else [chosen], 17, True),
-    )
-    for name, positions, size_px, labelled in groups:
-        if not positions:
-            continue
-        rows = items.frame.loc[positions]
-        rows = rows[rows["domain"].isin(list(show))]
-        shade = [colours.source if d == "source" else colours.target for d in rows["domain"]]
-        figure.add_trace(
-            go.Scatter(
-                x=rows["x"],
-                y=rows["y"],
-                mode="markers+text" if labelled else "markers",
-                name=name,
-                customdata=rows.index.to_numpy(),
-                text=[plot_text(x, 36) for x in rows["name"]],
-                textposition="top center",
-                textfont={"color": colours.ink, "size": 13},
-                hovertemplate="<b>%{text}</b><extra>" + name + "</extra>",
-                marker={
-                    "size": size_px,
-                    "color": shade,
-                    "symbol": ["circle" if d == "source" else "diamond" for d in rows["domain"]],
-                    "line": {"width": 2, "color": colours.ink},
-                },
-            )
-        )
-    x_share, y_share = items.variance
-    _style(figure, "Items of both catalogues", colours, 640)
-    figure.update_layout(dragmode="pan", clickmode="event+select")
-    figure.update_xaxes(
-        title=f"First axis ({wording.share(x_share)} of variance)", constrain="domain"
-    )
-    figure.update_yaxes(
-        title=f"Second axis ({wording.share(y_share)} of variance)",
-        scaleanchor="x",
-        scaleratio=1,
-        constrain="domain",
-    )
     return figure

@@ -1,0 +1,40 @@
+"""Results of the core as plotly figures. No Streamlit here, and no computing beyond drawing.
+
+Data never stands inside a ``hovertemplate``: it comes as ``text``, with plotly's pseudo-HTML
+escaped, and selections map back through integer ``customdata``.
+"""
+
+from dashboard.charts.data import compare_bars
+from dashboard.charts.evidence import gain_dots, k_shot_curve, tried_heatmap
+from dashboard.charts.space import MAX_POINTS, SVG_POINTS, item_scatter, sampled
+from dashboard.charts.style import (
+    CONFIG,
+    DARK,
+    LIGHT,
+    MAP_CONFIG,
+    Palette,
+    palette,
+    plot_text,
+    styled,
+    translucent,
+)
+
+__all__ = [
+    "CONFIG",
+    "DARK",
+    "LIGHT",
+    "MAP_CONFIG",
+    "MAX_POINTS",
+    "SVG_POINTS",
+    "Palette",
+    "compare_bars",
+    "gain_dots",
+    "item_scatter",
+    "k_shot_curve",
+    "palette",
+    "plot_text",
+    "sampled",
+    "styled",
+    "translucent",
+    "tried_heatmap",
+]
