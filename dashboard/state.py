@@ -28,6 +28,13 @@ class Tab:
         The job that this tab saw at work, so that its end is told once.
     replacing
         Sides whose uploader is open although a file is loaded.
+    guided
+        Workspace whose first look is guided; empty before the sample was run and after the guide
+        was closed.
+    seen
+        Steps of the guide that were looked at.
+    going
+        Page that a button of the guide leads to, until the tab is there.
     """
 
     workspace_id: str = ""
@@ -35,6 +42,9 @@ class Tab:
     uploads: Counter[str] = field(default_factory=Counter)
     watched_job: str = ""
     replacing: set[str] = field(default_factory=set)
+    guided: str = ""
+    seen: set[str] = field(default_factory=set)
+    going: str = ""
 
 
 def tab() -> Tab:
@@ -79,6 +89,13 @@ def leave_workspace() -> None:
     memory.uploads.update(memory.uploads.keys())
     if LINK in st.query_params:
         del st.query_params[LINK]
+
+
+def page() -> str:
+    """The page that the tab shows, by its name in the address; the first page is ``data``."""
+    path = (st.context.url or "").split("?")[0].split("#")[0]
+    last = path.rstrip("/").rsplit("/", 1)[-1]
+    return last if last in ("compare", "space", "user", "export") else "data"
 
 
 def link_params(space: Workspace) -> dict[str, str]:

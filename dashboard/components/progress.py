@@ -1,11 +1,16 @@
-"""The fit at work: stage, share done, time left, Cancel."""
+"""The fit at work: stage, share done, half-sweep, objective, time left, Cancel."""
+
+import re
 
 import streamlit as st
 
 from dashboard import state, wording
 from dashboard.jobs import Job, Workspace
+from transrec_core.progress import EXPECTED_HALF_SWEEPS
 
 _REFRESH_SECONDS = 0.5
+# As ``transrec_core.progress.Meter.fits`` writes it.
+_HALF_SWEEP = re.compile(r"(source|target) factors, half-sweep (\d+), objective ([\d,.-]+)")
 
 
 def show(space: Workspace) -> None:
@@ -24,7 +29,9 @@ def _live(job: Job) -> None:
         st.rerun()
     row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
     with row:
-        st.progress(min(1.0, max(0.0, job.step.fraction)), text=_line(job))
+        with st.container(gap="xxsmall"):
+            st.progress(min(1.0, max(0.0, job.step.fraction)), text=_line(job))
+            st.caption(_detail(job))
         st.button(
             "Cancel",
             key="cancel_fit",
@@ -42,9 +49,28 @@ def _line(job: Job) -> str:
         return "Waiting to start"
     if job.status == "cancelling":
         return "Stopping after this half-sweep"
-    parts = [wording.escape_md(job.step.stage)]
-    if job.step.detail:
-        parts.append(wording.escape_md(job.step.detail))
-    left = job.remaining
-    parts.append(f"about {wording.seconds(left)} left" if left is not None else "estimating time")
+    return f"**{wording.escape_md(job.step.stage)}** · {job.step.fraction:.0%}".replace("%", " %")
+
+
+def _detail(job: Job) -> str:
+    """What the stage is at, and the time: spent, and left by the pace so far."""
+    parts = []
+    found = _HALF_SWEEP.fullmatch(job.step.detail)
+    if job.status == "running" and found:
+        domain, half_sweep, objective = found.groups()
+        # A fit stops as soon as the objective stands still, so there is no last one to name.
+        parts.append(
+            f"{domain.capitalize()} factors: half-sweep {half_sweep} of about "
+            f"{max(EXPECTED_HALF_SWEEPS, int(half_sweep))}, objective {objective}"
+        )
+    elif job.status == "running" and job.step.detail:
+        parts.append(wording.escape_md(job.step.detail).capitalize())
+    if job.status == "running":
+        left = job.remaining
+        parts.append(f"{wording.seconds(job.elapsed)} so far")
+        parts.append(f"about {wording.seconds(left)} left" if left is not None else "estimating")
+    elif job.status == "queued":
+        parts.append("One fit works at a time. You can go on looking around.")
+    else:
+        parts.append("Results from before stay.")
     return " · ".join(parts)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard import state, wording
+from dashboard.components import guide
 from dashboard.compute import evidences
 from dashboard.jobs import Result, Workspace
 from transrec_core.reporting.sentences import verdict_sentence
@@ -31,7 +32,12 @@ def headline(result: Result) -> str:
 
 
 def tell(space: Workspace) -> None:
-    """A toast when the watched job has ended."""
+    """A toast when the watched job has ended; after the sample's first run, what to look at."""
+    _toast(space)
+    guide.show(space)
+
+
+def _toast(space: Workspace) -> None:
     memory = state.tab()
     job = space.job
     if job is None or job.active or memory.watched_job != job.id:
@@ -40,8 +46,9 @@ def tell(space: Workspace) -> None:
     if job.status == "done" and job.kind != "fit":
         st.toast(f"**{wording.STUDY_DONE[job.kind]}**", icon=":material/check_circle:")
     elif job.status == "done" and space.shown is not None:
+        more = f" [See the comparison](compare?{state.LINK}={space.id})"
         st.toast(
-            f"**{headline(space.shown)}** [See the comparison](compare?{state.LINK}={space.id})",
+            f"**{headline(space.shown)}**{'' if state.page() == 'compare' else more}",
             icon=":material/check_circle:",
             duration="long",
         )

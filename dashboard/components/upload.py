@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard import compute, state, wording
-from dashboard.components import states
+from dashboard.components import guide, states
 from dashboard.jobs import Loaded, Side, Workspace
 from dashboard.wording import escape_md
 
@@ -22,6 +22,42 @@ SIDES_DESCRIBED: dict[str, tuple[Side, ...]] = {
     "Source": ("source",),
     "Target": ("target",),
 }
+
+
+def sample_card(space: Workspace) -> None:
+    """The sample: the whole way in one click, or loaded only."""
+    with st.container(border=True, key="sample", gap="small"):
+        st.markdown(
+            "**No files at hand?** Invented people who watch films and read books: one click "
+            "loads them, measures whether the films help with the books, and shows the verdict "
+            "in about ten seconds."
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(
+                "Try the sample",
+                type="primary",
+                icon=":material/play_arrow:",
+                key="run_sample",
+                on_click=guide.run_sample,
+                args=(space,),
+                help="Auto with rank 32 and λ 0.02; every setting can be changed afterwards.",
+            )
+            st.button(
+                "Only load it",
+                icon=":material/science:",
+                key="try_sample",
+                on_click=compute.load_sample,
+                args=(space,),
+                help="Films and books without a fit: look at the data and choose the settings.",
+            )
+            st.button(
+                "Only load podcasts",
+                icon=":material/podcasts:",
+                key="try_podcasts",
+                on_click=compute.load_sample,
+                args=(space, "podcasts"),
+                help="Podcasts and books, a source that does not help: see what the app says then.",
+            )
 
 
 def side_card(space: Workspace, side: Side) -> None:

@@ -15,27 +15,7 @@ states.last_failure(space)
 success.banner(space)
 
 if space.empty:
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key="sample"):
-        st.markdown(
-            "**No files at hand?** The sample holds invented people who watch films, hear podcasts "
-            "and read books: one source that helps, one that does not."
-        )
-        st.space("stretch")
-        st.button(
-            "Try the sample",
-            type="primary",
-            icon=":material/science:",
-            key="try_sample",
-            on_click=compute.load_sample,
-            args=(space,),
-        )
-        st.button(
-            "Podcasts instead",
-            key="try_podcasts",
-            on_click=compute.load_sample,
-            args=(space, "podcasts"),
-            help="A source that does not help: see what the app says then.",
-        )
+    upload.sample_card(space)
 
 cards = st.grid(2, min_column_width=400)
 with cards.cell():
