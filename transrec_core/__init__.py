@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from transrec_core.running import Run, compare, rank_sources, recommend, run, sparsity
     from transrec_core.settings import Settings
     from transrec_core.space import alignment, factor_cards, item_map, neighbours
+    from transrec_core.supposing import what_if
 
 # Loaded when first used, so that reading a file or asking for help does not load the kernels.
 _PLACES = {
@@ -58,6 +59,7 @@ _PLACES = {
     "run": "running",
     "similar_items": "content",
     "sparsity": "running",
+    "what_if": "supposing",
 }
 
 __all__ = [
@@ -92,6 +94,7 @@ __all__ = [
     "run",
     "similar_items",
     "sparsity",
+    "what_if",
 ]
 
 

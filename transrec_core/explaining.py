@@ -2,7 +2,7 @@
 
 A folded-in user solves a linear system, and a linear map's prior is linear in the source row, so a
 score is a sum over the user's target and source interactions and a part that hangs on none of them.
-The parts are exact: they sum to the score.
+A blend of two such scores is such a sum too. The parts are exact: they sum to the score.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from transrec_core.baselines import POPULARITY
 from transrec_core.columns import ITEM
 from transrec_core.errors import BadSettingError
-from transrec_core.recommending import WITHOUT_TRANSFER, listed_methods
-from transrec_core.transfer.fitting import TransferFit
+from transrec_core.evidence.results import Chosen
+from transrec_core.recommending import WITHOUT_TRANSFER, listed_methods, served_by
+from transrec_core.transfer.fitting import EASE, TransferFit
 from transrec_core.transfer.fold_in import at_shots, mean_prior, prior_precision
 from transrec_core.transfer.knowledge import Parts, cells_of, fold_in_system
 from transrec_core.transfer.ridge import ItemRidge
@@ -43,16 +45,27 @@ class Explanation:
     parts
         domain (``source`` or ``target``), item_id, contribution; the largest first. Together with
         ``general`` they sum to ``score``.
+    method
+        What served the user, as in the list.
+    weight
+        w where the score is (1 − w)·target-only + w·transfer; 1 where it is one method's own.
     """
 
     item: str
     score: float
     general: float
     parts: pd.DataFrame
+    method: str = ""
+    weight: float = 1.0
 
 
 def explain(
-    fit: TransferFit, user: str, items: Sequence[str], *, method: str = "auto"
+    fit: TransferFit,
+    user: str,
+    items: Sequence[str],
+    *,
+    method: str = "auto",
+    chosen: Chosen | None = None,
 ) -> list[Explanation]:
     """What each of a user's interactions adds to the scores of some target items.
 
@@ -66,18 +79,17 @@ def explain(
     items
         Target items.
     method
-        The fit's transfer method, ``target_only``, or ``auto``: transfer for users of the source.
+        The fit's transfer method, ``target_only``, or ``auto``.
+    chosen
+        What validation users settled, for ``auto``; see ``recommend_for``.
 
     Raises
     ------
     BadSettingError
         An unknown method, user or item, or a fit whose scores are no such sums.
     """
-    if fit.feedback != "implicit" or fit.alone.nonnegative:
-        raise _no_sums(fit.method)
     pair = fit.pair
     source_row, target_row = (int(d.rows_of([user])[0]) for d in (pair.source, pair.target))
-    transfer = method in ("auto", fit.method) and source_row >= 0 and fit.knowledge is not None
     if method not in ("auto", *listed_methods(fit)[:2]):
         raise BadSettingError(
             f"method is {method!r}.", f"It must be auto, {fit.method} or {TARGET_ONLY}."
@@ -88,10 +100,31 @@ def explain(
     if (columns < 0).any():
         unknown = list(items)[int(np.flatnonzero(columns < 0)[0])]
         raise BadSettingError(f"{unknown!r} is no target item.", "Name items of the target.")
-    if transfer and isinstance(fit.knowledge, ItemRidge):
-        sums = _ridge_sums(fit, fit.knowledge, source_row, target_row, columns)
+    count = 0 if target_row < 0 else int(np.diff(pair.target.matrix.indptr)[target_row])
+    counts = np.array([count])
+    served = str(served_by(fit, method, chosen, np.array([source_row]), counts)[0])
+    weight = 1.0
+    if served == POPULARITY:
+        sums = _popular_sums(fit, columns)
+    elif fit.feedback != "implicit" or fit.alone.nonnegative:
+        raise _no_sums(fit.method)
+    elif served == EASE:
+        assert fit.ease is not None, "validation users settled it"
+        assert chosen is not None, "auto alone serves it"
+        tau = float(at_shots(chosen.strengths[EASE], counts)[0])
+        sums = _ridge_sums(fit, fit.ease, tau, source_row, target_row, columns)
+    elif served == TARGET_ONLY:
+        sums = _folded_sums(fit, None, target_row, columns)
     else:
-        sums = _folded_sums(fit, source_row if transfer else None, target_row, columns)
+        if isinstance(fit.knowledge, ItemRidge):
+            tau = float(at_shots(fit.strength, counts)[0])
+            sums = _ridge_sums(fit, fit.knowledge, tau, source_row, target_row, columns)
+        else:
+            sums = _folded_sums(fit, source_row, target_row, columns)
+        if method == "auto" and chosen is not None and chosen.blend:
+            weight = float(at_shots(chosen.blend, counts)[0])
+        if weight != 1:
+            sums = _blended(weight, sums, _folded_sums(fit, None, target_row, columns))
     names = [*pair.source.items[sums.taken], *pair.target.items[sums.seen]]
     domains = ["source"] * len(sums.taken) + ["target"] * len(sums.seen)
     found = []
@@ -100,7 +133,8 @@ def explain(
         parts = pd.DataFrame({DOMAIN: domains, ITEM: names, CONTRIBUTION: values})
         parts = parts.sort_values(CONTRIBUTION, ascending=False, kind="stable", ignore_index=True)
         general = float(sums.general[number])
-        found.append(Explanation(str(item), general + float(values.sum()), general, parts))
+        score = general + float(values.sum())
+        found.append(Explanation(str(item), score, general, parts, served, weight))
     return found
 
 
@@ -146,27 +180,44 @@ def _folded_sums(
 def _ridge_sums(
     fit: TransferFit,
     ridge: ItemRidge,
+    tau: float,
     source_row: int,
     target_row: int,
     columns: "NDArray[np.int64]",
 ) -> _Sums:
-    """Scores of a user by regression on single items."""
-    assert ridge.rows is not None, "a method of transfer reads the source"
+    """Scores of a user by regression on single items; τ weighs what is known beforehand."""
+    matrix = fit.pair.target.matrix
+    known = slice(matrix.indptr[target_row], matrix.indptr[target_row + 1])
+    seen = matrix.indices[known if target_row >= 0 else slice(0, 0)].astype(np.int64)
+    by_target = ridge.from_target[np.ix_(seen, columns)].astype(np.float64)
+    mean = tau * ridge.mean[columns]
+    if ridge.rows is None:
+        nothing = np.zeros((0, len(columns)))
+        return _Sums(np.zeros(0, np.int64), nothing, seen, by_target, mean)
     cells, directions = ridge.rows.cells, ridge.rows.directions
     own = slice(cells.indptr[source_row], cells.indptr[source_row + 1])
     taken = cells.indices[own].astype(np.int64)
     weights = ridge.from_source[:, columns]
     turned = weights[taken] if directions is None else directions[taken] @ weights
-    matrix = fit.pair.target.matrix
-    known = slice(matrix.indptr[target_row], matrix.indptr[target_row + 1])
-    seen = matrix.indices[known if target_row >= 0 else slice(0, 0)].astype(np.int64)
-    tau = float(at_shots(fit.strength, np.array([len(seen)]))[0])
+    by_source = tau * cells.data[own][:, None] * turned
+    return _Sums(taken, by_source, seen, by_target, mean - tau * (ridge.centre @ weights))
+
+
+def _popular_sums(fit: TransferFit, columns: "NDArray[np.int64]") -> _Sums:
+    """Popularity hangs on nothing that the user did."""
+    nothing, nobody = np.zeros(0, np.int64), np.zeros((0, len(columns)))
+    popularity = np.bincount(fit.trained_on.indices, minlength=fit.trained_on.shape[1])
+    return _Sums(nothing, nobody, nothing, nobody, popularity[columns].astype(np.float64))
+
+
+def _blended(weight: float, moved: _Sums, alone: _Sums) -> _Sums:
+    """(1 − w)·target-only + w·transfer, of the same user and items."""
     return _Sums(
-        taken,
-        tau * cells.data[own][:, None] * turned,
-        seen,
-        ridge.from_target[np.ix_(seen, columns)].astype(np.float64),
-        tau * (ridge.mean[columns] - ridge.centre @ weights),
+        moved.taken,
+        weight * moved.by_source,
+        moved.seen,
+        weight * moved.by_target + (1 - weight) * alone.by_target,
+        weight * moved.general + (1 - weight) * alone.general,
     )
 
 

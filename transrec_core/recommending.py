@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from transrec_core.baselines import Baselines
 from transrec_core.columns import (
     DESCRIPTION,
     GENRES,
@@ -55,8 +54,9 @@ def recommend_for(
     method: str = "auto",
     chosen: Chosen | None = None,
     items: pd.DataFrame | None = None,
+    keep_seen: bool = False,
 ) -> pd.DataFrame:
-    """The best unseen target items of each user.
+    """The best target items of each user, without those that they had.
 
     Parameters
     ----------
@@ -73,6 +73,8 @@ def recommend_for(
         What validation users settled; without it ``auto`` uses the map wherever it can.
     items
         Index item_id with a ``title`` column, for a title column in the result.
+    keep_seen
+        Whether items that a user has in the target already may be listed too.
 
     Returns
     -------
@@ -93,19 +95,19 @@ def recommend_for(
     pair = fit.pair
     ids = pd.Index([str(user) for user in users], dtype=object)
     source_rows, target_rows = pair.source.rows_of(ids), pair.target.rows_of(ids)
-    baselines = Baselines.fit(pair.target.matrix)
+    popularity = np.bincount(fit.trained_on.indices, minlength=len(pair.target.items))
     # Where auto uses transfer at all, it may mix it with what the target says.
     settled = chosen if method == "auto" else None
     frames = []
     for chunk in chunks(len(ids), len(pair.target.items)):
         seen = _rows(pair.target.matrix, target_rows[chunk])
-        served = _method_of(fit, method, chosen, source_rows[chunk], np.diff(seen.indptr))
+        served = served_by(fit, method, chosen, source_rows[chunk], np.diff(seen.indptr))
         scores = np.empty(seen.shape, np.float32)
         for name in np.unique(served):
             who = np.flatnonzero(served == name)
             rows = source_rows[chunk][who]
-            scores[who] = _scores(fit, baselines, str(name), seen[who], rows, settled)
-        best = top_items(scores, top, seen)
+            scores[who] = _scores(fit, popularity, str(name), seen[who], rows, settled)
+        best = top_items(scores, top, None if keep_seen else seen)
         row, place = np.nonzero(best >= 0)
         column = best[row, place]
         frames.append(
@@ -171,14 +173,24 @@ def history(
     return frame.sort_values(order, ascending=False, kind="stable", ignore_index=True)
 
 
-def _method_of(
+def served_by(
     fit: TransferFit,
     method: str,
     chosen: Chosen | None,
     source_rows: "NDArray[np.int64]",
     counts: "NDArray[np.integer]",
 ) -> "NDArray[np.object_]":
-    """Which method serves each user: the wished one where it can."""
+    """Which method serves each user: the wished one where it can.
+
+    Parameters
+    ----------
+    fit, method, chosen
+        As for ``recommend_for``.
+    source_rows
+        Each user's row in the source, −1 where they are not in it.
+    counts
+        Their numbers of target interactions.
+    """
     known_there = (source_rows >= 0) | (not fit.pair.linked)
     mapped = known_there & (fit.knowledge is not None)
     known = counts > 0
@@ -199,14 +211,14 @@ def _method_of(
 
 def _scores(
     fit: TransferFit,
-    baselines: Baselines,
+    popularity: "NDArray[np.int64]",
     method: str,
     seen: sp.csr_array,
     source_rows: "NDArray[np.int64]",
     chosen: Chosen | None,
 ) -> "NDArray[np.floating]":
     if method == "popularity":
-        return baselines.scores("popularity", seen)
+        return np.broadcast_to(popularity.astype(np.float64), seen.shape)
     if method == EASE:
         assert fit.ease is not None, "validation users settled it"
         assert chosen is not None, "auto alone serves it"
@@ -223,7 +235,7 @@ def _scores(
 
 def _rows(matrix: sp.csr_array, rows: "NDArray[np.int64]") -> sp.csr_array:
     """These rows of the matrix; −1 stands for a user without data."""
-    counts = np.where(rows >= 0, np.diff(matrix.indptr)[rows], 0)
+    counts = np.where(rows >= 0, matrix.indptr[rows + 1] - matrix.indptr[rows], 0)
     indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int32)
     first = np.repeat(matrix.indptr[rows] - indptr[:-1], counts)
     cells = np.arange(indptr[-1]) + first

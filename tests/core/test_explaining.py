@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from worlds import checkerboard, texts_of
 
 from transrec_core.errors import BadSettingError
+from transrec_core.evidence.results import Chosen
 from transrec_core.explaining import explain
 from transrec_core.recommending import recommend_for
 from transrec_core.settings import PRIORS
 from transrec_core.transfer.fitting import FitSpec, fit_transfer
+from transrec_core.transfer.ridge import fit_ease
 
 LINEAR = [method for method in PRIORS if method not in ("neural_map", "codebook")]
 
@@ -60,6 +64,39 @@ def test_a_cold_user_is_explained_by_the_source_alone():
         odd = reason.parts["item_id"].str[1:].astype(int) % 2 == 1
         assert odd.all()
         assert np.isfinite(reason.general)
+
+
+@pytest.mark.parametrize("method", LINEAR)
+def test_what_auto_serves_is_explained_as_it_is_served(method):
+    """A blend, the target's items regressed on each other, target only, and popularity."""
+    fit = fitted(method, strength={0: 0.5, 5: 2.0}, mean_strength={0: 0.0, 5: 0.7})
+    fit = dataclasses.replace(fit, ease=fit_ease(fit.trained_on, 50.0))
+    settled = {
+        "blend": ({0: True}, {0: "popularity"}),
+        "ease": ({0: False}, {0: "popularity", 5: "ease"}),
+        "target_only": ({0: False}, {0: "popularity", 5: "target_only"}),
+        "popularity": ({0: False}, {0: "popularity"}),
+    }
+    for served, (transfer_at, baseline_at) in settled.items():
+        chosen = Chosen(
+            method, 4, 0.02, fit.strength, fit.mean_strength, transfer_at, baseline_at,
+            strengths={"ease": {0: 0.0, 5: 0.4}}, blend={0: 1.0, 5: 0.25},
+        )  # fmt: skip
+        listed = recommend_for(fit, ["u003"], top=6, chosen=chosen)
+        assert set(listed["method"]) == {method if served == "blend" else served}
+        reasons = explain(fit, "u003", listed["item_id"].tolist(), chosen=chosen)
+        for row, reason in zip(listed.itertuples(), reasons, strict=True):
+            assert (reason.method, reason.weight) == (
+                row.method,
+                0.25 if served == "blend" else 1.0,
+            )
+            assert reason.score == pytest.approx(row.score, rel=2e-4, abs=2e-5)
+            assert len(reason.parts) == {"blend": 28, "popularity": 0}.get(served, 14)
+    # Asked for by name, a method is explained by itself.
+    alone = recommend_for(fit, ["u003"], top=1, method=method)
+    (reason,) = explain(fit, "u003", alone["item_id"].tolist(), method=method, chosen=chosen)
+    assert reason.weight == 1
+    assert reason.score == pytest.approx(alone["score"][0], rel=2e-4, abs=2e-5)
 
 
 def test_what_cannot_be_explained_is_named():

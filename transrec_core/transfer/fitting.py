@@ -344,7 +344,7 @@ def _by_factors(fit: TransferFit, links: "NDArray[np.integer]", shuffle: int | N
     users, counts = _places(fit, fit.pair.target_rows[who])
     if fit.method == NEURAL_MAP:
         network = fit_neural_map(features[links[who]], fit.alone, users, counts, seed=fit.spec.seed)
-        return replace(fit, knowledge=MappedByNetwork(network, features))
+        return replace(fit, knowledge=MappedByNetwork(network, features, fit.source))
     found = fit_linear_map(features[links[who]], fit.alone, users, counts)
     return replace(
         fit, knowledge=MappedFactors(found, features, fit.source, fit.pair.source.matrix)

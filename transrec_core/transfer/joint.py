@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from transrec_core.factors.biases import fit_biases
 from transrec_core.factors.model import Factors
 from transrec_core.factors.solver import factorize
-from transrec_core.transfer.knowledge import Joint
+from transrec_core.transfer.knowledge import Joint, joint_cells
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,13 +51,10 @@ def fit_joint(
         nothing = np.zeros((source.shape[1], alone.rank), alone.item_factors.dtype)
         nobody = np.zeros((source.shape[0], alone.rank), alone.item_factors.dtype)
         line = None if alone.biases is None else (0.0, 0.0)
-        known = Joint(
-            Factors(nobody, nothing, alone.objective, alone.spec),
-            sp.csr_array(source.shape),
-            line,
-            None if line is None else np.zeros(source.shape[0]),
-        )
-        return known, alone
+        biases = None if line is None else fit_biases(source)
+        cells, user_biases = joint_cells(source, alpha, biases)
+        of_source = Factors(nobody, nothing, alone.objective, alone.spec)
+        return Joint(of_source, cells, line, user_biases, alpha, biases), alone
     n_source, n_target = source.shape[0], target_matrix.shape[0]
     # The source's users first, then the target's own.
     row_of = np.full(n_target, -1)
@@ -68,21 +65,18 @@ def fit_joint(
         (np.ones(n_target, np.float32), (row_of, np.arange(n_target))),
         shape=(n_source + len(own), n_target),
     )
-    user_biases = target_biases = None
-    if spec.feedback == "implicit":
-        cells, own_cells = np.full(source.nnz, alpha), np.ones(target_matrix.nnz)
-    else:
+    source_biases = target_biases = None
+    own_cells = np.ones(target_matrix.nnz)
+    if spec.feedback == "ratings":
         source_biases, target_biases = fit_biases(source), fit_biases(target_matrix)
-        user_biases = source_biases.user
-        cells = np.sqrt(alpha) * source_biases.residual(source)
         own_cells = target_biases.residual(target_matrix)
-    weighted = sp.csr_array((cells, source.indices, source.indptr), source.shape)
+    weighted, user_biases = joint_cells(source, alpha, source_biases)
     moved = place @ sp.csr_array(
         (own_cells, target_matrix.indices, target_matrix.indptr), target_matrix.shape
     )
+    padded_ends = np.append(source.indptr, np.full(len(own), source.indptr[-1]))
     padded = sp.csr_array(
-        (cells, source.indices, np.append(source.indptr, np.full(len(own), source.indptr[-1]))),
-        shape=(n_source + len(own), source.shape[1]),
+        (weighted.data, source.indices, padded_ends), (n_source + len(own), source.shape[1])
     )
     both = sp.csr_array(sp.hstack([padded, moved], format="csr"))
     found = factorize(
@@ -120,7 +114,7 @@ def fit_joint(
         converged=found.converged,
         gradient=found.gradient,
     )
-    return Joint(of_source, weighted, line, user_biases), of_target
+    return Joint(of_source, weighted, line, user_biases, alpha, source_biases), of_target
 
 
 def _line(

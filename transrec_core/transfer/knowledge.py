@@ -5,7 +5,7 @@ user's own target data. Learning reads training users alone, and who is who from
 a placebo is the same learning with the links permuted.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -13,14 +13,16 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from transrec_core.data.interactions import Interactions
 from transrec_core.data.linking import DomainPair
+from transrec_core.factors.biases import Biases, fold_in_biases
 from transrec_core.factors.model import Factors
 from transrec_core.transfer.fold_in import Prior, fold_in, mean_prior, prior_precision
 from transrec_core.transfer.linear_map import (
     LinearMap,
+    Reading,
     SourceRows,
     along_directions,
+    factor_features,
     rows_of,
 )
 from transrec_core.transfer.neural_map import NeuralMap
@@ -85,18 +87,12 @@ class Ground:
             for domain, frame in zip(domains, (self.texts.source, self.texts.target), strict=True)
         ]
         places = text_features(frames, seed=self.seed)
+        mean = Reading(power=1, ones=True)
         source, target = (
-            SourceRows(_shares(domain), place)
+            SourceRows(mean.cells(domain.matrix), place, mean)
             for domain, place in zip(domains, places, strict=True)
         )
         return source, target
-
-
-def _shares(domain: Interactions) -> sp.csr_array:
-    """Each user's interactions with weights that sum to 1."""
-    counts = domain.counts
-    values = np.repeat(1 / np.maximum(counts, 1), counts)
-    return sp.csr_array((values, domain.matrix.indices, domain.matrix.indptr), domain.matrix.shape)
 
 
 @dataclass(frozen=True)
@@ -129,6 +125,15 @@ class Knowledge(Protocol):
         """The prior of one user as a sum; ``None`` where it is no such sum."""
         ...
 
+    def of(self, matrix: sp.csr_array) -> "Knowledge":
+        """The same knowledge about other source users, given by their rows: users × source items.
+
+        What was learned stays as it is. Of the users that it was learned from it says the same as
+        before; ``factor_map`` and ``neural_map`` up to what the last half-sweep of the source's
+        factorization has left, because the rows are folded in.
+        """
+        ...
+
 
 class _Placing:
     """Knowledge that is a prior in the target's space."""
@@ -154,6 +159,11 @@ class MappedFactors(_Placing):
     source: Factors
     matrix: sp.csr_array
 
+    def of(self, matrix: sp.csr_array) -> "MappedFactors":
+        """See ``Knowledge``."""
+        features = folded_features(self.source, matrix)
+        return replace(self, features=features, matrix=matrix)
+
     def predict(self, source_rows: "NDArray[np.integer]") -> Prior:
         """The prior of source users."""
         return self.map.predict(self.features[source_rows])
@@ -174,6 +184,11 @@ class MappedByNetwork(_Placing):
 
     network: NeuralMap
     features: "NDArray[np.float64]"
+    source: Factors
+
+    def of(self, matrix: sp.csr_array) -> "MappedByNetwork":
+        """See ``Knowledge``."""
+        return replace(self, features=folded_features(self.source, matrix))
 
     def predict(self, source_rows: "NDArray[np.integer]") -> Prior:
         """The prior of source users."""
@@ -186,6 +201,10 @@ class MappedRows(_Placing):
 
     map: LinearMap
     rows: SourceRows
+
+    def of(self, matrix: sp.csr_array) -> "MappedRows":
+        """See ``Knowledge``."""
+        return replace(self, rows=self.rows.of(matrix))
 
     def predict(self, source_rows: "NDArray[np.integer]") -> Prior:
         """The prior of source users."""
@@ -205,12 +224,35 @@ class MappedRows(_Placing):
 
 @dataclass(frozen=True)
 class Joint(_Placing):
-    """``joint``: the fold-in of the source row in the space of both catalogues."""
+    """``joint``: the fold-in of the source row in the space of both catalogues.
+
+    Attributes
+    ----------
+    source
+        The source's part of the factorization.
+    cells
+        Source users × items, weighted as they were factorized.
+    bias
+        Intercept and slope from source to target user biases; ``None`` without biases.
+    source_bias
+        One value a source user, in rating units; ``None`` without biases.
+    weight
+        α, the weight of a source interaction beside a target one.
+    biases
+        The source's own; ``None`` without.
+    """
 
     source: Factors
     cells: sp.csr_array
     bias: tuple[float, float] | None
     source_bias: "NDArray[np.float64] | None"
+    weight: float
+    biases: Biases | None
+
+    def of(self, matrix: sp.csr_array) -> "Joint":
+        """See ``Knowledge``."""
+        cells, source_bias = joint_cells(matrix, self.weight, self.biases)
+        return replace(self, cells=cells, source_bias=source_bias)
 
     def predict(self, source_rows: "NDArray[np.integer]") -> Prior:
         """The prior of source users."""
@@ -232,6 +274,10 @@ class Average(_Placing):
     target: Factors
     counts: "NDArray[np.int64]"
 
+    def of(self, matrix: sp.csr_array) -> "Average":
+        """See ``Knowledge``."""
+        return self
+
     def predict(self, source_rows: "NDArray[np.integer]") -> Prior:
         """The average user, once for each."""
         return mean_prior(self.target, self.counts, len(source_rows))
@@ -240,6 +286,40 @@ class Average(_Placing):
         """See ``Knowledge``."""
         nothing = np.zeros((0, self.target.rank))
         return _parts(self.predict(np.array([source_row])), np.zeros(0, np.int64), nothing)
+
+
+def joint_cells(
+    matrix: sp.csr_array, weight: float, biases: Biases | None
+) -> "tuple[sp.csr_array, NDArray[np.float64] | None]":
+    """Source rows as ``joint`` factorizes them, and their users' biases.
+
+    Parameters
+    ----------
+    matrix
+        Users × source items.
+    weight
+        α.
+    biases
+        The source's, for ratings; ``None`` for implicit feedback.
+    """
+    if weight == 0:
+        nobody = None if biases is None else np.zeros(matrix.shape[0])
+        return sp.csr_array(matrix.shape), nobody
+    values, user = np.full(matrix.nnz, weight), None
+    if biases is not None:
+        user = fold_in_biases(matrix, biases)
+        values = np.sqrt(weight) * replace(biases, user=user).residual(matrix)
+    return sp.csr_array((values, matrix.indices, matrix.indptr), matrix.shape), user
+
+
+def folded_features(source: Factors, matrix: sp.csr_array) -> "NDArray[np.float64]":
+    """``factor_features`` of users who are given by their source rows, users × items."""
+    placed = fold_in(source, matrix)
+    biases = source.biases
+    if biases is not None and placed.bias is not None:
+        biases = replace(biases, user=placed.bias)
+    others = replace(source, user_factors=placed.factors, biases=biases)
+    return factor_features(others, np.diff(matrix.indptr))
 
 
 def folded_parts(

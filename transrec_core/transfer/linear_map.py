@@ -7,7 +7,7 @@ domains, each weighted by the target interactions behind their factors. ``factor
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,6 +89,35 @@ def factor_features(source: Factors, counts: "NDArray[np.int64]") -> "NDArray[np
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How the values of a source row become its cells: (value − usual) / n^power.
+
+    Attributes
+    ----------
+    power
+        Of the row's number of interactions n.
+    ones
+        Whether every value counts as a 1.
+    usual
+        What is usual of each item, in rating units; ``None`` is 0 for all.
+    """
+
+    power: float = 0.0
+    ones: bool = False
+    usual: "NDArray[np.float64] | None" = None
+
+    def cells(self, matrix: sp.csr_array) -> sp.csr_array:
+        """Users × items, as ``SourceRows`` holds them."""
+        counts = np.diff(matrix.indptr)
+        values = np.ones(matrix.nnz) if self.ones else matrix.data.astype(np.float64)
+        if self.usual is not None:
+            values = values - self.usual[matrix.indices]
+        if self.power:
+            values = values / np.repeat(np.maximum(counts, 1) ** self.power, counts)
+        return sp.csr_array((values, matrix.indices, matrix.indptr), matrix.shape)
+
+
+@dataclass(frozen=True)
 class SourceRows:
     """Every source user's own row: what they took, or how much more than others they liked it.
 
@@ -100,10 +129,17 @@ class SourceRows:
     directions
         Items × directions: the leading singular directions along which the rows of a source of more
         than ``DIRECTIONS`` items are read; ``None`` where they are read whole.
+    reading
+        How the cells came from the source's values.
     """
 
     cells: sp.csr_array
     directions: "NDArray[np.floating] | None"
+    reading: Reading = Reading()
+
+    def of(self, matrix: sp.csr_array) -> "SourceRows":
+        """Other users' rows (users × source items), read in the same way."""
+        return replace(self, cells=self.reading.cells(matrix))
 
     def features_of(self, users: "NDArray[np.integer]") -> "NDArray[np.float64]":
         """Features of some users, users × features."""
@@ -113,15 +149,12 @@ class SourceRows:
 
 def rows_of(source: Interactions, feedback: str, seed: int) -> SourceRows:
     """The rows of a source for ``row_map``; ``seed`` is of the search for directions."""
-    matrix = source.matrix
-    counts = source.counts
-    values = np.ones(matrix.nnz)
     if feedback == "ratings":
-        biases = fit_biases(matrix)
-        values = matrix.data - biases.mean - biases.item[matrix.indices]
-    values = values / np.repeat(np.sqrt(np.maximum(counts, 1)), counts)
-    cells = sp.csr_array((values, matrix.indices, matrix.indptr), matrix.shape)
-    return along_directions(cells, seed)
+        biases = fit_biases(source.matrix)
+        reading = Reading(power=0.5, usual=biases.mean + biases.item)
+    else:
+        reading = Reading(power=0.5, ones=True)
+    return replace(along_directions(reading.cells(source.matrix), seed), reading=reading)
 
 
 def along_directions(cells: sp.csr_array, seed: int) -> SourceRows:

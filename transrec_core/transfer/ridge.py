@@ -9,7 +9,7 @@ with f the source row (along its leading directions, as in ``row_map``), x the t
 the two; with none of the target known the source speaks alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,6 +65,10 @@ class ItemRidge:
 
     def parts(self, source_row: int) -> None:
         """There is no prior: ``explain`` reads the weights themselves."""
+
+    def of(self, matrix: sp.csr_array) -> "ItemRidge":
+        """See ``Knowledge``."""
+        return self if self.rows is None else replace(self, rows=self.rows.of(matrix))
 
 
 @dataclass(frozen=True)
