@@ -16,10 +16,10 @@ from transrec_core.evidence.results import Chosen
 from transrec_core.explaining import explain
 from transrec_core.recommending import history, listed_methods, recommend_for
 from transrec_core.settings import PRIORS
+from transrec_core.supposing import what_if
 from transrec_core.transfer.fitting import FitSpec, fit_transfer
 from transrec_core.transfer.fold_in import prior_precision
 from transrec_core.transfer.knowledge import Ground
-from transrec_core.supposing import what_if
 
 READ_FACTORS = ("factor_map", "neural_map")
 STRENGTHS = {"strength": {0: 0.5, 13: 2.0}, "mean_strength": {0: 0.0, 13: 0.7}}
