@@ -1,4 +1,4 @@
-"""From two tables to evidence, lists and a space, on worlds with a known answer."""
+"""From two tables to evidence and lists, on worlds with a known answer."""
 
 from __future__ import annotations
 
@@ -198,47 +198,6 @@ def test_history_is_best_first_and_empty_for_strangers(pair):
     assert (named["title"] == "").sum() == 13
 
 
-def test_the_space_puts_like_items_of_both_domains_together(done):
-    space = tr.item_map(done.fit)
-    assert len(space.frame) == 80
-    assert 0.5 < sum(space.variance) <= 1.0 + 1e-9
-    assert 0 <= space.faithfulness <= 1
-    even = parity(space.frame["item_id"]) == 0
-    one = space.frame.loc[even, ["x", "y"]].mean()
-    two = space.frame.loc[~even, ["x", "y"]].mean()
-    within = space.frame.loc[even, ["x", "y"]].std().max()
-    assert np.linalg.norm(one - two) > 2 * within
-    near = tr.neighbours(done.fit, "source", "i004", n=6)
-    assert near.groupby("domain").size().to_dict() == {"source": 6, "target": 6}
-    assert (parity(near["item_id"]) == 0).all()
-    assert "i004" not in near.loc[near["domain"] == "source", "item_id"].tolist()
-    for _, side in near.groupby("domain"):
-        assert side["cosine"].is_monotonic_decreasing
-    with pytest.raises(BadSettingError, match="nothing"):
-        tr.neighbours(done.fit, "source", "nothing")
-
-
-def test_shared_taste_aligns_and_unrelated_taste_does_not(pair, done):
-    found = tr.alignment(done.fit)
-    assert found.users == len(pair.shared)
-    assert found.correlations[0] > 0.9
-    other = checkerboard(users=240, shared=False, seed=1)
-    apart = tr.run(
-        ratings_of(other.source, "s"), ratings_of(other.target, "t"), QUICK, compare=False
-    )
-    assert abs(tr.alignment(apart.fit).correlations[0]) < 0.35
-
-
-def test_factor_cards_name_items_of_one_taste_in_both_domains(done):
-    cards = tr.factor_cards(done.fit, n=2, top=4)
-    assert [card.factor for card in cards] == [1, 2]
-    assert cards[0].share >= cards[1].share > 0
-    # Two tastes: one direction tells all users apart, and it does so in both domains.
-    first = cards[0]
-    assert first.share > 0.8
-    assert len(set(parity(pd.Series(first.source_items + first.target_items)))) == 1
-
-
 def test_settings_name_what_is_out_of_range():
     for change, words in (
         ({"rank": 0}, "rank is 0"),
@@ -266,16 +225,3 @@ def test_the_public_names_exist():
         assert getattr(tr, name) is not None
     with pytest.raises(AttributeError, match="nonsense"):
         tr.nonsense  # noqa: B018
-
-
-def test_a_cosine_is_the_correlation_of_predicted_scores(done):
-    near = tr.neighbours(done.fit, "target", "i004", n=39)
-    target = near[near["domain"] == "target"]
-    fit = done.fit.target
-    users = fit.user_factors.astype(float)
-    users = users / np.linalg.norm(users, axis=1, keepdims=True)
-    scores = users @ fit.item_factors.astype(float).T
-    ids = list(done.pair.target.items)
-    for item, cosine in zip(target["item_id"], target["cosine"], strict=True):
-        truth = np.corrcoef(scores[:, ids.index("i004")], scores[:, ids.index(item)])[0, 1]
-        assert cosine == pytest.approx(truth, abs=1e-4)
