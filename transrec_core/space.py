@@ -184,6 +184,8 @@ class UserPath:
         The prior joined with the target data.
     method
         Whose prior it is.
+    elsewhere
+        Whether the fit's own method scores users in another space, or in none.
     fidelity
         Correlation, over the target's items, of the score above the average user's (relative to how
         much users differ on the item) with what the map shows of it: how far the item lies along
@@ -194,6 +196,7 @@ class UserPath:
     target: tuple[float, float] | None
     both: tuple[float, float]
     method: str
+    elsewhere: bool
     fidelity: float
 
 
@@ -395,8 +398,11 @@ def user_path(
     if source_row < 0 and target_row < 0:
         raise BadSettingError(f"{user!r} is in neither domain.", "Name a user of one of them.")
     placed = placed or places(fit)
+    elsewhere = (
+        fit.target is not fit.alone or fit.knowledge is None or isinstance(fit.knowledge, ItemRidge)
+    )
     own = fit
-    if fit.target is not fit.alone or fit.knowledge is None or isinstance(fit.knowledge, ItemRidge):
+    if elsewhere:
         own = replace(fit.by(FACTOR_MAP), strength=DEFAULT_STRENGTH)
     known = sp.csr_array((1, len(pair.target.items)), dtype=pair.target.matrix.dtype)
     if target_row >= 0:
@@ -432,6 +438,7 @@ def user_path(
         point("target"),
         (float(spot[0]), float(spot[1])),
         own.method,
+        elsewhere,
         fidelity,
     )
 

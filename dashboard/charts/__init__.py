@@ -6,7 +6,15 @@ escaped, and selections map back through integer ``customdata``.
 
 from dashboard.charts.data import compare_bars
 from dashboard.charts.evidence import gain_dots, k_shot_curve, tried_heatmap
-from dashboard.charts.space import MAX_POINTS, SVG_POINTS, item_scatter, sampled
+from dashboard.charts.space import (
+    MAX_POINTS,
+    SVG_POINTS,
+    alignment_heatmap,
+    canonical_bars,
+    item_closeup,
+    item_scatter,
+    sampled,
+)
 from dashboard.charts.style import (
     CONFIG,
     DARK,
@@ -27,8 +35,11 @@ __all__ = [
     "MAX_POINTS",
     "SVG_POINTS",
     "Palette",
+    "alignment_heatmap",
+    "canonical_bars",
     "compare_bars",
     "gain_dots",
+    "item_closeup",
     "item_scatter",
     "k_shot_curve",
     "palette",

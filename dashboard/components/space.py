@@ -1,4 +1,4 @@
-"""The parts of the Space page: map, inspector, lasso list, factor cards."""
+"""The parts of the Space page: map, inspector, lasso list, alignment of factors, factor cards."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,15 @@ from transrec_core.columns import ITEM
 if TYPE_CHECKING:
     import pandas as pd
 
-    from transrec_core.factors.geometry import Alignment
+    from transrec_core.space import UserPath
 
 MAP = "item_map"
 BOTH = "Both"
 SHOWN = {BOTH: ("source", "target"), "Source": ("source",), "Target": ("target",)}
+VIEW_WORDS = {compute.ALIGNED: "Aligned", compute.BEFORE: "Before"}
+CLOSE = 4
+"""Neighbours of each catalogue that the close-up names."""
+FEW_KEPT = 0.25
 
 
 def absent(result: Result) -> None:
@@ -29,7 +33,8 @@ def absent(result: Result) -> None:
         "Item page shows which users an item would get; fit for new users to see the map."
         if new_items
         else "Both catalogues can only lie on one map when at least two people have data in both. "
-        "The User page still shows the lists that this fit makes.",
+        "Below is each catalogue by its own factors. The User page still shows the lists that "
+        "this fit makes.",
         title="No map of items in this fit"
         if new_items
         else "No common space can be made with this data",
@@ -37,174 +42,389 @@ def absent(result: Result) -> None:
     )
 
 
+@st.fragment
 def explore(result: Result, dark: bool) -> None:
-    """The map with its search, and beside it what was picked."""
-    items = compute.item_map(result)
-    frame = items.frame
+    """The map with its search, and beside it what was picked.
+
+    What is picked on the map changes what stands beside it, never the figure: a figure that changes
+    is drawn anew, and its selection is lost.
+    """
     grid = st.grid(3, min_column_width=280, gap="medium")
     with grid.cell(column_span=2):
-        with st.container(
-            horizontal=True, vertical_alignment="bottom", gap="small", key="map_tools"
-        ):
-            query = st.text_input(
-                "Search titles",
-                key="map_search",
-                type="search",
-                live=True,
-                placeholder="Part of a title, or an item id",
-                persist_state="session",
+        view, query, shown, by = _tools(result)
+        user = _user_tools(result) if view == compute.ALIGNED else None
+        found = compute.mapped(result, view)
+        frame = found.items.frame
+        hits = compute.matches(frame, query)
+        marked = state.get(f"marked_{result.id}")
+        path = compute.path_of(result, user) if user is not None else None
+
+        def draw() -> Any:
+            return charts.item_scatter(
+                found.items,
+                found=hits.index.tolist(),
+                chosen=marked,
+                near=_near_rows(result, view, marked),
+                show=SHOWN[shown],
+                dark=dark,
+                colouring=compute.colouring(result, by),
+                path=path,
+                apart=found.apart or None,
             )
-            shown = st.segmented_control(
-                "Show",
-                tuple(SHOWN),
-                default=BOTH,
-                key="map_show",
-                required=True,
-                persist_state="session",
-            )
-        found = compute.matches(frame, query or "")
-        chosen = _chosen(result, frame)
-        near = compute.neighbours(result, *chosen) if chosen else None
-        figure = charts.item_scatter(
-            items,
-            found=found.index.tolist(),
-            chosen=compute.row_of(frame, *chosen) if chosen else None,
-            near=compute.rows_of(frame, near) if near is not None else None,
-            show=SHOWN[shown or BOTH],
-            dark=dark,
-        )
+
         event = chart.select(
-            figure,
+            compute.drawn(result, (view, query, marked, shown, by, user, dark), draw),
             MAP,
             "Map of source and target items on two axes",
-            partial(_inspect_clicked, result),
+            partial(_picked_on_map, result),
         )
-        st.caption(
-            "Each point is an item: blue circles are source items, orange diamonds target items, "
-            "larger ones have more interactions. Click a point for its neighbours; take the "
-            "lasso from the toolbar to list a region."
-        )
-        if query and found.empty:
-            st.caption(f"No item holds “{escape_md(query, 60)}”.")
-        elif query:
-            st.caption(f"{wording.plural(len(found), 'item')} found.")
-    picked = _picked(event)
+        st.caption(_reading(view, by))
+        if path is not None:
+            _tell_path(str(user), path)
+        if query:
+            st.caption(
+                f"No item holds “{escape_md(query, 60)}”."
+                if hits.empty
+                else f"{wording.plural(len(hits), 'item')} found."
+            )
+        _numbers(result, view)
+    picked = _rows(event)
     with grid.cell():
-        _numbers(items.faithfulness, items.variance, compute.alignment(result))
-        if len(picked) > 1:
+        _pick(result)
+        listing = state.get(f"region_{result.id}", False) and len(picked) > 1
+        if listing:
             _region(result, frame.loc[picked])
         else:
-            _inspector(result, frame, chosen, near)
+            _inspector(result, view, dark, lasso=len(picked) > 1)
 
 
-def _numbers(faithfulness: float, variance: tuple[float, float], alignment: "Alignment") -> None:
-    with st.grid(3, min_column_width=130):
-        st.metric(
-            "Variance shown",
-            wording.share(variance[0] + variance[1]),
-            border=True,
-            help="Share of the factors' variance that the two axes hold: "
-            f"{wording.share(variance[0])} and {wording.share(variance[1])}.",
+def _tools(result: Result) -> tuple[str, str, str, str]:
+    """View, search, domains to show, and what to colour by."""
+    views = compute.views(result)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="map_tools"):
+        query = st.text_input(
+            "Search titles",
+            key="map_search",
+            type="search",
+            live=True,
+            placeholder="Part of a title, or an item id",
+            persist_state="session",
         )
-        st.metric(
-            "Faithfulness",
-            f"{faithfulness:.2f}",
-            border=True,
-            help="Trustworthiness of the ten nearest neighbours on the map, 0 to 1. Below 0.9, "
-            "close points are often not close in the full space: trust the list of neighbours.",
+        colours = compute.colourings(result)
+        by = st.selectbox(
+            "Colour by",
+            list(colours),
+            format_func=lambda key: colours[key],
+            key=f"map_colour_{result.id}",
+            width=170,
+            persist_state="session",
+            help="Domain: source blue, target orange. Genre: the most common ones; an item of "
+            "several counts for the rarest of them. Interactions and mean rating: dark is low. "
+            "Factor: how far an item lies along it, −1 to 1. The shape always tells the catalogue.",
         )
-        st.metric(
-            "Alignment",
-            f"{alignment.correlations[0]:.2f}" if alignment.correlations else "–",
-            border=True,
-            help="Strongest correlation between the tastes that the two catalogues see in the same "
-            f"people, measured on people it was not fitted on ({alignment.users:,} shared users): "
-            "near 1 they tell the same story, near 0 unrelated ones.",
+        shown = st.segmented_control(
+            "Show",
+            tuple(SHOWN),
+            default=BOTH,
+            key="map_show",
+            required=True,
+            persist_state="session",
         )
+        view = views[0]
+        if len(views) > 1:
+            view = (
+                st.segmented_control(
+                    "Factors",
+                    views,
+                    default=views[0],
+                    format_func=VIEW_WORDS.__getitem__,
+                    key="map_view",
+                    required=True,
+                    persist_state="session",
+                    help="Aligned: source items carried into the target's space by the map that "
+                    "the people in both catalogues taught. Before: each catalogue by its own "
+                    "factors, as if the other did not exist.",
+                )
+                or views[0]
+            )
+    return str(view), (query or "").strip(), str(shown or BOTH), str(by or compute.DOMAIN)
 
 
-def _picked(event: Any) -> list[int]:
+def _user_tools(result: Result) -> str | None:
+    """Whom to draw on the map; ``None`` for nobody."""
+    everyone = compute.drawable_users(result)
+    key = f"arrow_{result.id}"
+    words = (
+        "A user is an arrow from the average user in the middle. Items far along it are expected "
+        "to suit this user more than others."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="map_user"):
+        if everyone is not None:
+            user = st.selectbox(
+                "Draw a user",
+                everyone,
+                index=None,
+                key=key,
+                format_func=partial(wording.plain, limit=40),
+                placeholder="Type a user id",
+                width=260,
+                help=words,
+                persist_state="session",
+            )
+        else:
+            user = st.text_input(
+                "Draw a user", key=key, placeholder="A user id", width=260, help=words
+            )
+        cold = compute.cold_users(result)
+        st.button(
+            "Cold user",
+            key="arrow_cold",
+            icon=":material/ac_unit:",
+            on_click=_draw_cold,
+            args=(result,),
+            disabled=not cold,
+            help="Somebody of the source without any target interaction, at random."
+            if cold
+            else "Every source user has target interactions in this data.",
+        )
+        st.button(
+            "Nobody",
+            key="arrow_none",
+            on_click=state.put,
+            args=(key, None if everyone is not None else ""),
+            disabled=not user,
+            help="Take the user off the map.",
+        )
+    if user and not compute.known(result, user):
+        st.caption(f"No user called {escape_md(user, 60)} is in either file.")
+        return None
+    return user or None
+
+
+def _draw_cold(result: Result) -> None:
+    state.put(f"arrow_{result.id}", compute.random_user(result, cold=True))
+
+
+def _reading(view: str, by: str) -> str:
+    """How to read the map, in one line."""
+    shapes = "circles are source items, diamonds target items, larger ones have more interactions."
+    if by == compute.DOMAIN:
+        shapes = f"blue {shapes}".replace("diamonds", "orange diamonds")
+    where = (
+        "Items that suit the same people lie close together, whichever catalogue they are from: "
+        if view == compute.ALIGNED
+        else "Each catalogue has axes of its own here, so that closeness tells something within a "
+        "panel only: "
+    )
+    return (
+        f"{where}{shapes} Click a point to inspect it; take the lasso from the toolbar to list a "
+        "region."
+    )
+
+
+def _tell_path(user: str, path: "UserPath") -> None:
+    parts = []
+    if path.source is not None:
+        parts.append(
+            "*Source says*: where the source data alone puts this user, carried over by "
+            f"{wording.method_word(path.method)}"
+        )
+    if path.target is not None:
+        parts.append("*Target data says*: where the target data alone puts them")
+    if path.source is not None and path.target is not None:
+        parts.append("*Both joined*: where the fit puts them with both")
+    lines = (
+        "The lists' own method has no place in this space, so the factor map stands in for it. "
+        if path.elsewhere
+        else ""
+    )
+    st.caption(
+        f"User {escape_md(user, 60)}. {'; '.join(parts)}. {lines}"
+        "The middle is the average user. How far an item lies along the arrow and how much this "
+        f"user is expected to like it beyond others correlate at {path.fidelity:.2f} over the "
+        "target's items."
+    )
+
+
+# ── what was picked ──────────────────────────────────────────────────────────────────────────────
+
+
+def _rows(event: Any) -> list[int]:
     rows = []
     for point in event["selection"]["points"] if event else []:
         data = point.get("customdata")
-        rows.append(int(data[0] if isinstance(data, list) else data))
+        if isinstance(data, list):
+            data = data[0] if data else None
+        if data is not None:
+            rows.append(int(data))
     return list(dict.fromkeys(rows))
 
 
-def _chosen(result: Result, frame: "pd.DataFrame") -> tuple[str, str] | None:
-    position = state.get(f"inspect_{result.id}")
-    if position is None or position not in frame.index:
-        return None
-    row = frame.loc[position]
-    return str(row["domain"]), str(row[ITEM])
+def _inspect(result: Result, row: int | None, *, mark: bool) -> None:
+    """Put an item into the inspector; ``mark`` also rings it on the map."""
+    state.put(f"inspected_{result.id}", row)
+    if mark:
+        state.put(f"marked_{result.id}", row)
+    state.put(f"region_{result.id}", False)
 
 
-def _inspect_clicked(result: Result) -> None:
-    """A single point was clicked: inspect it. A lasso is left to the page."""
-    picked = _picked(state.get(MAP))
+def _picked_on_map(result: Result) -> None:
+    """A point was clicked, or a region drawn."""
+    picked = _rows(state.get(MAP))
     if len(picked) == 1:
-        state.put(f"inspect_{result.id}", picked[0])
+        _inspect(result, picked[0], mark=False)
+        known = picked[0] in compute.item_options(result)
+        state.put(f"inspect_{result.id}", picked[0] if known else None)
+    elif picked:
+        state.put(f"region_{result.id}", True)
 
 
-def _inspector(
-    result: Result,
-    frame: "pd.DataFrame",
-    chosen: tuple[str, str] | None,
-    near: "pd.DataFrame | None",
-) -> None:
+def _chosen_by_title(result: Result) -> None:
+    _inspect(result, state.get(f"inspect_{result.id}"), mark=True)
+
+
+def _picked_in_list(result: Result, key: str, rows: list[int]) -> None:
+    """A row of a table was picked; a lasso that is alive stays so."""
+    picked = (state.get(key) or {}).get("selection", {}).get("rows", [])
+    if picked and picked[0] < len(rows):
+        row = rows[picked[0]]
+        _inspect(result, row, mark=len(_rows(state.get(MAP))) < 2)
+        state.put(f"inspect_{result.id}", row if row in compute.item_options(result) else None)
+
+
+def _near_rows(result: Result, view: str, row: int | None) -> dict[int, str]:
+    """Rows and names of an item's neighbours."""
+    facts = compute.item_facts(result, row) if row is not None else None
+    if facts is None:
+        return {}
+    near = compute.neighbours(result, facts.domain, facts.item, view=view)
+    return {int(row): str(name) for row, name in zip(near["row"], near["name"], strict=True)}
+
+
+def _pick(result: Result) -> None:
+    options = compute.item_options(result)
+    st.selectbox(
+        "Inspect an item",
+        list(options),
+        index=None,
+        format_func=lambda row: options.get(row, ""),
+        key=f"inspect_{result.id}",
+        placeholder="Type a title, or click a point of the map",
+        on_change=_chosen_by_title,
+        args=(result,),
+        persist_state="session",
+    )
+
+
+def _inspector(result: Result, view: str, dark: bool, *, lasso: bool) -> None:
+    row = state.get(f"inspected_{result.id}")
+    facts = compute.item_facts(result, row) if row is not None else None
     with st.container(border=True, key="inspector"):
-        st.subheader("Neighbours of an item", anchor=False)
-        st.selectbox(
-            "Item",
-            compute.popular_first(frame),
-            index=None,
-            format_func=partial(compute.label, frame),
-            key=f"inspect_{result.id}",
-            placeholder="Type a title, or click a point of the map",
-            label_visibility="collapsed",
-            persist_state="session",
-        )
-        if chosen is None or near is None:
-            st.caption("The nearest items of both catalogues and their cosine show here.")
+        if lasso:
+            st.button(
+                "Back to the lasso",
+                key="back_to_region",
+                icon=":material/arrow_back:",
+                on_click=state.put,
+                args=(f"region_{result.id}", True),
+            )
+        if facts is None or row is None:
+            st.subheader("Neighbours of an item", anchor=False)
+            st.caption("The nearest items and their cosine show here.")
             return
+        st.subheader(escape_md(facts.name, 90), anchor=False)
+        colour = "blue" if facts.domain == "source" else "orange"
+        told = [f":{colour}-badge[{wording.DOMAIN_WORDS[facts.domain]}]"]
+        told.append(wording.plural(facts.interactions, "interaction"))
+        if facts.rating is not None:
+            told.append(f"mean rating {facts.rating:.2f}")
+        if facts.genres:
+            told.append(escape_md(facts.genres, 120))
+        st.markdown(" · ".join(told))
+        near = compute.neighbours(result, facts.domain, facts.item, view=view)
+        found = compute.mapped(result, view)
+        close = near.groupby("domain", sort=False).head(CLOSE)
+        chart.show(
+            charts.item_closeup(found.items, row, close, dark),
+            key="closeup",
+            alt="The item and its nearest neighbours where they lie on the map",
+            reading=_told_by_the_map(result, view, facts),
+        )
         for domain in compute.SIDES:
             rows = near[near["domain"] == domain]
-            st.caption(f"Nearest {domain} items")
+            if rows.empty:
+                continue
+            key = f"near_{domain}_{view}_{row}"
+            st.caption(
+                f"Nearest {domain} items by taste"
+                + ("" if view == compute.ALIGNED else ", by its own factors")
+            )
             st.dataframe(
                 rows[["name", "cosine"]],
                 hide_index=True,
                 height=218,
-                key=f"near_{domain}",
+                key=key,
                 alt=f"Nearest {domain} items with their cosine",
                 column_config=_near_columns(),
+                on_select=partial(_picked_in_list, result, key, rows["row"].tolist()),
+                selection_mode="single-row",
             )
-        _similar_by_text(result, *chosen)
+        _similar_by_text(result, facts)
+
+
+def _told_by_the_map(result: Result, view: str, facts: compute.ItemFacts) -> str:
+    """What the close-up is worth for this item."""
+    kept, known = compute.kept_neighbours(result, view, facts.domain, facts.item)
+    words = (
+        f"The {CLOSE} nearest of each list below, where they lie on the map. Of all {known} listed "
+        f"neighbours {kept} are also its nearest on the map"
+    )
+    if known and kept < FEW_KEPT * known:
+        return f"{words}: **trust the lists here, not the map.**"
+    return f"{words}."
 
 
 def _near_columns() -> dict[str, Any]:
     return {
         "name": st.column_config.TextColumn("Item", width="medium"),
-        "cosine": st.column_config.NumberColumn("Cosine", format="%.2f", width="small"),
+        "cosine": st.column_config.NumberColumn(
+            "Cosine",
+            format="%.2f",
+            width="small",
+            help="1: the same people are expected to like both. 0: unrelated.",
+        ),
     }
 
 
-def _similar_by_text(result: Result, domain: str, item: str) -> None:
-    """Below the neighbours by taste: those by title, genres and description."""
-    with st.spinner("Reading the items' texts"):
-        similar = compute.similar_by_text(result, domain, item)
-    if similar is None:
+def _similar_by_text(result: Result, facts: compute.ItemFacts) -> None:
+    """Items of like title, genres and description; read only when somebody looks."""
+    if not compute.has_texts(result, facts.domain):
         return
-    if similar.empty:
-        st.caption("Similar by text: no other item shares a topic with this one.")
+    box = st.expander("Similar by text", key="near_text_box", on_change="rerun")
+    if not box.open:
         return
-    st.caption(f"Similar by text: {domain} items of like title, genres and description")
-    st.dataframe(
-        similar[["name", "cosine"]],
-        hide_index=True,
-        key="near_text",
-        alt="Items with similar text and their cosine",
-        column_config=_near_columns(),
-    )
+    with box:
+        with st.spinner("Reading the items' texts"):
+            similar = compute.similar_by_text(result, facts.domain, facts.item)
+        if similar is None or similar.empty:
+            st.caption("No other item shares a topic with this one.")
+            return
+        st.caption(f"{wording.DOMAIN_WORDS[facts.domain]} items of like title, genres and text")
+        st.dataframe(
+            similar[["name", "cosine"]],
+            hide_index=True,
+            key="near_text",
+            alt="Items with similar text and their cosine",
+            column_config={
+                **_near_columns(),
+                "cosine": st.column_config.NumberColumn(
+                    "Cosine",
+                    format="%.2f",
+                    width="small",
+                    help="How alike the topics of both texts are, 0 to 1.",
+                ),
+            },
+        )
 
 
 def _region(result: Result, rows: "pd.DataFrame") -> None:
@@ -213,6 +433,7 @@ def _region(result: Result, rows: "pd.DataFrame") -> None:
         st.subheader(f"{wording.plural(len(rows), 'item')} in the lasso", anchor=False)
         st.caption(" · ".join(f"{counts[d]:,} {d}" for d in compute.SIDES if d in counts))
         listed = rows[["domain", ITEM, "name", "interactions"]].rename(columns={"name": "title"})
+        listed = listed.sort_values("interactions", ascending=False, kind="stable")
         st.dataframe(
             listed[["title", "domain", "interactions"]],
             hide_index=True,
@@ -224,6 +445,8 @@ def _region(result: Result, rows: "pd.DataFrame") -> None:
                 "domain": st.column_config.TextColumn("Domain", width=60),
                 "interactions": st.column_config.NumberColumn("Ratings", width=60),
             },
+            on_select=partial(_picked_in_list, result, "region_table", listed.index.tolist()),
+            selection_mode="single-row",
         )
         st.download_button(
             "Download this list",
@@ -252,6 +475,64 @@ def _region(result: Result, rows: "pd.DataFrame") -> None:
                 )
 
 
+# ── what the map is worth ────────────────────────────────────────────────────────────────────────
+
+_VARIANCE = "Share of the factors' variance that the two axes hold: {} and {}."
+_FAITHFULNESS = (
+    "Trustworthiness of the ten nearest neighbours on the map, 0 to 1. Below 0.9, close points are "
+    "often not close in the full space: trust the list of neighbours."
+)
+
+
+def _numbers(result: Result, view: str) -> None:
+    """Variance and faithfulness of the map that is shown."""
+    found = compute.mapped(result, view)
+    with st.grid(2, min_column_width=130):
+        for domain, one in (found.apart or {"": found.items}).items():
+            whose = f", {domain}" if domain else ""
+            st.metric(
+                f"Variance shown{whose}",
+                wording.share(sum(one.variance)),
+                border=True,
+                help=_VARIANCE.format(*(wording.share(part) for part in one.variance)),
+            )
+            st.metric(
+                f"Faithfulness{whose}", f"{one.faithfulness:.2f}", border=True, help=_FAITHFULNESS
+            )
+
+
+def alignment(result: Result, dark: bool) -> None:
+    """Do directions that were found in each catalogue alone go together in the same people?"""
+    st.header("Do the catalogues see the same tastes?", anchor=False)
+    matrix = compute.alignment_matrix(result)
+    found = compute.alignment(result)
+    if not found.correlations:
+        st.caption("Too few people are in both catalogues to tell.")
+        return
+    grid = st.grid(3, min_column_width=280, gap="medium")
+    with grid.cell(column_span=2):
+        chart.show(
+            charts.alignment_heatmap(matrix, dark),
+            key="alignment_matrix",
+            alt="Correlation of each direction of the source with each factor of the target",
+            reading="Each row is a direction in which people differ in the source, each column one "
+            "in the target (those of the cards below), strongest first. Green: whoever leans to "
+            "its items in the source leans to the factor's items in the target; purple: away from "
+            f"them. A dot is within ±{matrix.chance:.2f}, what chance alone gives among "
+            f"{wording.plural(matrix.users, 'shared user')}. Directions were found in each "
+            "catalogue alone, so nothing here was fitted to agree.",
+        )
+    with grid.cell():
+        chart.show(
+            charts.canonical_bars(found, dark),
+            key="canonical_bars",
+            alt="Canonical correlations of the shared users, strongest first",
+            reading="Mixtures of directions that agree best, found on four fifths of the "
+            f"{found.users:,} shared users and measured on the others. Near 1 both catalogues tell "
+            "the same story of these people; near 0 unrelated ones.",
+        )
+
+
 def cards(result: Result) -> None:
     """The strongest factors, each by its top items of both catalogues."""
     st.header("What the factors stand for", anchor=False)
@@ -270,9 +551,25 @@ def cards(result: Result) -> None:
                 for domain, ids in (("source", card.source_items), ("target", card.target_items)):
                     colour = "blue" if domain == "source" else "orange"
                     st.markdown(f":{colour}-badge[{wording.DOMAIN_WORDS[domain]}]")
+                    named = ids[: compute.CARD_ITEMS]
                     st.markdown(
                         "\n".join(
                             f"- {escape_md(name, 60)}"
-                            for name in compute.names(result, domain, ids)
+                            for name in compute.names(result, domain, named)
                         )
                     )
+                    genres = compute.card_genres(result, domain, ids)
+                    if genres:
+                        st.caption(
+                            "More than elsewhere: " + ", ".join(escape_md(g, 40) for g in genres),
+                            help=f"Genres among the {len(ids)} items furthest along this factor, "
+                            "and how many times as frequent they are there as in the catalogue.",
+                        )
+                st.button(
+                    "Colour the map by this factor",
+                    key=f"colour_factor_{card.factor}",
+                    icon=":material/palette:",
+                    type="tertiary",
+                    on_click=state.put,
+                    args=(f"map_colour_{result.id}", f"{compute.FACTOR} {card.factor}"),
+                )

@@ -7,8 +7,8 @@ from dashboard.components import states
 workspace = state.workspace()
 states.heading(
     "What do the factors mean, and do the catalogues align?",
-    "Source items were carried into the space of target factors. Items that appeal to the same "
-    "people lie close together, whichever catalogue they come from.",
+    "A map of the items by who likes them, how the tastes that each catalogue tells apart go "
+    "together in the people of both, and the items that each factor stands for.",
 )
 states.last_failure(workspace)
 result = workspace.shown
@@ -25,8 +25,11 @@ if result is None:
             "views/data.py",
             ":material/scatter_plot:",
         )
-elif not compute.has_space(result):
-    parts.absent(result)
 else:
-    parts.explore(result, state.is_dark())
-    parts.cards(result)
+    if not compute.has_space(result):
+        parts.absent(result)
+    if compute.views(result):
+        parts.explore(result, state.is_dark())
+    if compute.has_space(result):
+        parts.alignment(result, state.is_dark())
+        parts.cards(result)
