@@ -342,22 +342,6 @@ def test_no_overlap_is_said_before_and_after_a_fit(
         assert "share no user ids" in text(open_app(workspace, page))
 
 
-def test_search_and_inspect_on_the_map(open_app: OpenApp, fitted: jobs.Workspace) -> None:
-    assert fitted.shown is not None
-    frame = compute.item_map(fitted.shown).frame
-    app = open_app(fitted, "space")
-    app.text_input(key="map_search").set_value("the").run()
-    assert not app.exception
-    found = len(compute.matches(frame, "the"))
-    assert f"{found} items found." in text(app)
-    app.selectbox(key=f"inspect_{fitted.shown.id}").set_value(5).run()
-    assert not app.exception
-    assert "Nearest target items" in text(app)
-    assert "Similar by text" in text(app)
-    app.text_input(key="map_search").set_value("zzzz").run()
-    assert "No item holds" in text(app)
-
-
 def test_pick_somebody_cold_or_at_random(open_app: OpenApp, fitted: jobs.Workspace) -> None:
     assert fitted.shown is not None
     app = open_app(fitted, "user")
