@@ -21,7 +21,7 @@ import time
 import traceback
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from transrec_core.data.ratings import Ratings
     from transrec_core.data.reading import Table
     from transrec_core.running import Run
+    from transrec_core.transfer.factorizations import WarmStart
 
 IDLE_SECONDS = 6 * 3600.0
 MAX_WORKSPACES = 64
@@ -116,6 +117,7 @@ class Request:
     names: tuple[str, str]
     inputs: str
     items_names: tuple[str, str] = ("", "")
+    start: "WarmStart | None" = None
 
 
 @dataclass(eq=False)
@@ -151,27 +153,61 @@ class Step:
     detail: str = ""
 
 
-def fit_in_child(
-    request: Request, connection: Connection, path: str, run: Callable[..., Any]
-) -> None:
-    """Body of the child process: run, tell the progress, leave the result in a file.
+def wait_for_work(connection: Connection) -> None:
+    """Body of a child process: load what every fit needs, then do the one job that arrives.
 
     Parameters
     ----------
-    request
-        Data and settings.
     connection
-        Where messages go: ``("step", Step)``, then one of ``done``, ``cancelled``, ``refused``,
-        ``memory``, ``broken``. Anything that arrives is the analyst's wish to stop. (A shared
-        event would be the shorter way, but a child that dies holding its lock blocks the server.)
-    path
-        File for the pickled result; complete or absent.
-    run
-        ``transrec_core.running.run`` or, in tests, a stand-in with its signature.
+        Brings a request, a path and a function, as ``do`` takes them; its end is the child's too.
     """
     # Ctrl-C in the server's terminal reaches the whole group; the server ends its children itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_server, daemon=True).start()
+    from transrec_core.running import load_kernels
+
+    load_kernels()
+    try:
+        work = connection.recv()
+    except EOFError:
+        return
+    do(work, connection)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a child process is to do.
+
+    Attributes
+    ----------
+    request
+        Data and settings.
+    path
+        File for the pickled result; complete or absent.
+    run
+        ``transrec_core.running.run`` or another function with its signature.
+    """
+
+    request: Request
+    path: str
+    run: Callable[..., Any]
+
+
+def do(work: Work, connection: Connection) -> None:
+    """Run, tell the progress, leave the result in a file.
+
+    Parameters
+    ----------
+    work
+        What to do.
+    connection
+        Where messages go: ``("step", Step)``, then one of ``done``, ``cancelled``, ``refused``,
+        ``memory``, ``broken``. Anything that arrives is the analyst's wish to stop. (A shared
+        event would be the shorter way, but a child that dies holding its lock blocks the server.)
+    """
+    request = work.request
+    # Only a fit has where to start from; studies know nothing of it.
+    warm = {} if request.start is None else {"start": request.start}
 
     def report(progress: Any) -> None:
         if connection.poll():
@@ -179,19 +215,20 @@ def fit_in_child(
         connection.send(("step", Step(progress.stage, progress.fraction, progress.detail)))
 
     try:
-        result = run(
+        result = work.run(
             request.source,
             request.target,
             request.settings,
             source_items=request.source_items,
             target_items=request.target_items,
             on_progress=report,
+            **warm,
         )
         report(_Last())
-        partial = f"{path}.part"
+        partial = f"{work.path}.part"
         with open(partial, "wb") as file:
             pickle.dump(result, file, protocol=pickle.HIGHEST_PROTOCOL)
-        os.replace(partial, path)
+        os.replace(partial, work.path)
         connection.send(("done",))
     except Cancelled:
         connection.send(("cancelled",))
@@ -219,6 +256,53 @@ def _end_with_server() -> None:
     if parent is not None:
         wait([parent.sentinel])
         os._exit(1)
+
+
+class Spare:
+    """A child process that has loaded the core and waits, so that a fit begins at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wanted = False
+        self._child: tuple[Any, Connection] | None = None
+
+    def keep_one(self) -> None:
+        """From now on let one wait whenever nothing is at work."""
+        self._wanted = True
+        self.renew()
+
+    def renew(self) -> None:
+        """Let one wait again, where that is wanted."""
+        with self._lock:
+            if self._wanted and (self._child is None or not self._child[0].is_alive()):
+                self._child = _start_child()
+
+    def take(self) -> tuple[Any, Connection]:
+        """The process that waits, else a new one, and the way to it."""
+        with self._lock:
+            child, self._child = self._child, None
+        return child if child is not None and child[0].is_alive() else _start_child()
+
+    def close(self) -> None:
+        """End the one that waits, and let no other wait."""
+        with self._lock:
+            self._wanted = False
+            child, self._child = self._child, None
+        if child is not None:
+            child[1].close()
+            child[0].kill()
+            child[0].join(STOP_SECONDS)
+
+
+def _start_child() -> tuple[Any, Connection]:
+    ours, theirs = _SPAWN.Pipe()
+    process = _SPAWN.Process(target=wait_for_work, args=(theirs,), name="transrec-fit", daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+SPARE = Spare()
 
 
 class Turnstile:
@@ -358,6 +442,8 @@ class Job:
                     self._on_end(self)
             finally:
                 self.status = status
+            self._end_child()
+            SPARE.renew()
 
     def _work(self, path: Path) -> Status:
         run = self._run
@@ -365,26 +451,27 @@ class Job:
             from transrec_core.running import run as core_run
 
             run = core_run
-        ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(
-            target=fit_in_child,
-            args=(self.request, theirs, str(path), run),
-            name=f"transrec-fit-{self.id}",
-            daemon=True,
-        )
         with self._starting:
             if self._killed:
                 return "cancelled"
-            process.start()
-            self._process = process
-        theirs.close()
+            self._process, ours = SPARE.take()
         with ours:
-            last = self._listen(ours)
-        self._process.join(STOP_SECONDS)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+            last = None
+            # A child that is killed while it takes its work over is told by its exit code.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                ours.send(Work(self.request, str(path), run))
+                last = self._listen(ours)
+        if last is None:
+            self._end_child()
         return self._conclude(last, path)
+
+    def _end_child(self) -> None:
+        """Let the child end by itself, or end it."""
+        if self._process is not None:
+            self._process.join(STOP_SECONDS)
+            if self._process.is_alive():
+                self._process.kill()
+                self._process.join()
 
     def _listen(self, child: Connection) -> tuple[Any, ...] | None:
         """Follow the child's messages; its last word, or ``None`` when it fell silent."""
@@ -496,14 +583,19 @@ class Workspace:
     def _entry_of(self, side: str) -> LoadedItems | None:
         return next((entry for entry in reversed(self.items) if side in entry.sides), None)
 
-    def start(self, settings: Settings, run: Callable[..., Any] | None = None) -> Job:
-        """Start a fit on the loaded data.
+    def start(
+        self, settings: Settings, run: Callable[..., Any] | None = None, *, warm: bool = False
+    ) -> Job:
+        """Start a fit on the loaded data, where asked from the factors of the shown run.
 
         Both sides have ratings and no other fit of this workspace is at work.
         """
         with self.lock:
             self.settings = settings
-            self.job = Job(self._request(settings, self.inputs), self._install, run)
+            request = self._request(settings, self.inputs)
+            if warm and self.shown is not None:
+                request = replace(request, start=self.shown.run.warm_start)
+            self.job = Job(request, self._install, run)
             return self.job
 
     def study(self, kind: str, settings: Settings, inputs: str, run: Callable[..., Any]) -> Job:
@@ -603,6 +695,7 @@ class Register:
             jobs = [w.job for w in self._all.values() if w.job is not None and w.job.active]
         for job in jobs:
             job.kill()
+        SPARE.close()
 
 
 REGISTER = Register()

@@ -67,6 +67,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, object]]:
             jobs.REGISTER.reap()
 
     task = asyncio.create_task(reap())
+    jobs.SPARE.keep_one()
     try:
         yield {}
     finally:

@@ -77,6 +77,16 @@ HELP_BUDGET = (
     "the sizes of the data. With less, fewer methods and parameters are tried; the Compare page "
     "names those left out."
 )
+HELP_WARM = (
+    "After a change of method, rank or λ, the factors of the last fit are where the next one "
+    "starts: quicker on large data, where factorizing takes more than a second. Its numbers then "
+    "differ a little from those of a fresh start; the model's chip says so. Off: every fit starts "
+    "afresh and can be repeated exactly."
+)
+HELP_EXPECTED = (
+    "Estimated from the sizes of the data and the time that the last fit took. The earlier "
+    "results stay on show until the new ones are there."
+)
 HELP_MODEL = "ALS: signed factors. NMF: non-negative factors, easier to read, often less exact."
 HELP_RANK = "Number of latent factors. Empty: validation users decide."
 HELP_LAM = "Regularisation weight of J = half the squared error + λ times the squared factors."

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from transrec_core.columns import ITEM, TITLE
 from transrec_core.data.checks import check_pair
@@ -21,7 +23,9 @@ from transrec_core.errors import (
     RankTooLargeError,
     TooFewUsersError,
 )
+from transrec_core.evidence.budget import factorizing_seconds
 from transrec_core.evidence.choosing import (
+    DEFAULT_RANK,
     Feedback,
     default_spec,
     methods_for,
@@ -33,15 +37,20 @@ from transrec_core.evidence.sources import as_table, rank_domains
 from transrec_core.evidence.sparsity import SHARES, thinned_comparisons
 from transrec_core.evidence.sparsity import as_table as sparsity_table
 from transrec_core.factors.kernels import kernels_are_compiled
+from transrec_core.factors.solver import factorize
 from transrec_core.progress import Meter, OnProgress, Progress
 from transrec_core.recommending import listed_users, named_for, recommend_for
 from transrec_core.settings import Settings
-from transrec_core.transfer.fitting import CODEBOOK, EASE, TARGET_ONLY, TransferFit, fit_transfer
+from transrec_core.transfer.factorizations import Factorizations, WarmStart
+from transrec_core.transfer.fitting import CODEBOOK, EASE, TARGET_ONLY, FitSpec, TransferFit
 from transrec_core.transfer.knowledge import Ground, Texts
 from transrec_core.transfer.ridge import fit_ease
 
 LEAST_TOLD = 0.5
 """Share of the source's own items that a table must know to be taken for the texts of both."""
+
+LEAST_WARM = 1.0
+"""Estimated seconds to factorize both domains from which an earlier run's factors are used."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,11 @@ class Run:
         SHA-256 and sizes of both domains, for reports.
     seconds
         Wall time.
+    warm_start
+        What a next run on the same data may start from.
+    started_warm
+        Whether this run started from an earlier one's factorizations. Its numbers then differ in
+        the last digits from those of a run that did not.
     """
 
     settings: Settings
@@ -80,6 +94,8 @@ class Run:
     target_items: pd.DataFrame | None
     data: Mapping[str, Mapping[str, Any]]
     seconds: float
+    warm_start: WarmStart | None = None
+    started_warm: bool = False
 
 
 def run(
@@ -90,6 +106,7 @@ def run(
     source_items: Items | None = None,
     target_items: Items | None = None,
     compare: bool = True,
+    start: WarmStart | None = None,
     on_progress: OnProgress | None = None,
 ) -> Run:
     """Fit two domains, measure whether the source helps, and keep all that lists need.
@@ -104,6 +121,9 @@ def run(
         Titles, genres and descriptions. One table of both catalogues may be given as the target's.
     compare
         Whether to measure; without it the settings' rank and λ, or their defaults, are used.
+    start
+        An earlier run's ``warm_start``; used where at most method, rank, λ, budget and length of
+        lists have changed since, or else left aside.
     on_progress
         Told how far the work is, at least once a half-sweep; may raise ``Cancelled``.
 
@@ -120,11 +140,16 @@ def run(
     linked = _linked(source, target, settings, source_items, target_items)
     pair = linked.pair
     _announce(meter)
+    grounds = linked.grounds(settings)
+    # A fresh start is as quick on smaller data, and its numbers can be had again.
+    long = factorizing_seconds(linked.pair, settings.rank or DEFAULT_RANK) > LEAST_WARM
+    earlier = start.factors if long and start is not None and start.grounds == grounds else None
+    factorizations = Factorizations(earlier)
     comparison = None
     reason = ""
     if compare:
         try:
-            comparison = linked.compare(settings, meter.part(0, 0.85))
+            comparison = linked.compare(settings, meter.part(0, 0.85), factorizations)
         except NoOverlapError:
             # Texts of both catalogues are there, or the domains would not have been linked.
             reason = (
@@ -138,7 +163,7 @@ def run(
     if comparison is not None:
         chosen = comparison.chosen["ratings" if feedback == "ratings" else "ranking"]
     ground = Ground(pair, feedback, settings.seed, linked.texts, linked.by_words)
-    fit = _fit_all(ground, settings, chosen, meter.part(0.85, 1))
+    fit = _fit_all(ground, settings, chosen, meter.part(0.85, 1), factorizations)
     meter.report(1, "Done")
     return Run(
         settings,
@@ -151,7 +176,21 @@ def run(
         None if target_items is None else target_items.frame,
         describe(source, target),
         time.perf_counter() - started,
+        WarmStart(grounds, factorizations.hand_on(_specs(settings, fit.spec, comparison))),
+        earlier is not None,
     )
+
+
+def _specs(settings: Settings, spec: FitSpec, comparison: Comparison | None) -> tuple[FitSpec, ...]:
+    """The parameters of the transfer method, for each feedback that there is evidence of."""
+    feedbacks: dict[str, Feedback] = {"ranking": "implicit", "ratings": "ratings"}
+    found = {} if comparison is None else comparison.chosen
+    others = (
+        spec_from(settings, feedbacks[kind], chosen, chosen.method)
+        for kind, chosen in found.items()
+        if feedbacks[kind] != spec.feedback
+    )
+    return (spec, *others)
 
 
 def _fit_all(
@@ -159,31 +198,28 @@ def _fit_all(
     settings: Settings,
     chosen: Chosen | None,
     meter: Meter,
+    factorizations: Factorizations,
 ) -> TransferFit:
     """Fit all data with what validation users settled, or with the settings and their defaults."""
     on_fit = meter.fits("Fitting all data")
-    pair, feedback = ground.pair, ground.feedback
+    matrix = ground.pair.target.matrix
     if chosen is None:
         methods, _ = methods_for(ground, settings)
-        spec = default_spec(pair, feedback, settings)
-        return fit_transfer(pair, spec, method=methods[0], ground=ground, on_fit=on_fit)
-    plain = spec_from(settings, feedback, chosen, TARGET_ONLY)
-    spec = spec_from(settings, feedback, chosen, chosen.method)
-    same = (plain.rank, plain.lam) == (spec.rank, spec.lam)
+        spec = default_spec(ground.pair, ground.feedback, settings)
+        return factorizations.fit(ground, spec, "all", matrix, on_fit=on_fit).by(methods[0])
+    spec = spec_from(settings, ground.feedback, chosen, chosen.method)
+    plain = spec_from(settings, ground.feedback, chosen, TARGET_ONLY)
     ease = None
     if EASE in chosen.baseline_at.values():
-        ease = fit_ease(pair.target.matrix, chosen.parameters[EASE]["penalty"])
-    fit = fit_transfer(
-        pair,
-        spec,
-        method=chosen.method,
-        ground=ground,
-        plain=None if same else plain.factorize(pair.target.matrix),
+        ease = fit_ease(matrix, chosen.parameters[EASE]["penalty"])
+    fit = replace(
+        factorizations.fit(ground, spec, "all", matrix, on_fit=on_fit),
+        plain=factorizations.of("all", matrix, plain, on_fit),
         strength=chosen.strength,
         mean_strength=chosen.mean_strength,
-        on_fit=on_fit,
+        ease=ease,
     )
-    return replace(fit, ease=ease)
+    return fit.by(chosen.method)
 
 
 def compare(
@@ -350,7 +386,16 @@ class _Linked:
     texts: Texts | None
     by_words: bool
 
-    def compare(self, settings: Settings, meter: Meter) -> Comparison:
+    def grounds(self, settings: Settings) -> tuple[object, ...]:
+        """What the factorizations of a run hang on besides method, rank and λ."""
+        others = replace(
+            settings, method="auto", rank=None, lam=None, budget=Settings.budget, top=Settings.top
+        )
+        return (others, self.pair.source.fingerprint, self.pair.target.fingerprint)
+
+    def compare(
+        self, settings: Settings, meter: Meter, factorizations: Factorizations | None = None
+    ) -> Comparison:
         """The comparison, the checks, and what it comes to without products that are in both."""
         copies = None
         if settings.cold == "users" and self.pair.linked and not settings.leave_out_crosslisted:
@@ -362,6 +407,7 @@ class _Linked:
             meter.part(0, 0.7 if twice else 1),
             texts=self.texts,
             by_words=self.by_words,
+            factorizations=factorizations,
         )
         if settings.cold == "users":
             frames = (None, None) if self.texts is None else (self.texts.source, self.texts.target)
@@ -442,6 +488,14 @@ def _tells_of(frame: pd.DataFrame, source: Interactions, target: Interactions) -
     return len(own) > 0 and float(own.isin(frame.index).mean()) >= LEAST_TOLD
 
 
+def load_kernels() -> None:
+    """Load the compiled kernels, where an earlier process left them, before they are needed."""
+    if kernels_are_compiled():
+        few = sp.csr_array(np.eye(2, dtype=np.float32))
+        for feedback in ("implicit", "ratings"):
+            factorize(few, rank=1, lam=0.1, feedback=feedback, sweeps=1)
+
+
 def _announce(meter: Meter) -> None:
     if not kernels_are_compiled():
         meter.report(0, "Compiling the numerical kernels", "only once on this machine, about 15 s")
@@ -457,4 +511,14 @@ def _described(ratings: Ratings, domain: Any) -> dict[str, Any]:
     }
 
 
-__all__ = ["Progress", "Run", "compare", "describe", "rank_sources", "recommend", "run", "sparsity"]
+__all__ = [
+    "Progress",
+    "Run",
+    "compare",
+    "describe",
+    "load_kernels",
+    "rank_sources",
+    "recommend",
+    "run",
+    "sparsity",
+]

@@ -15,6 +15,9 @@ FIELDS = (
 )  # fmt: skip
 
 
+WARM = "fit_warm"
+
+
 def show(space: Workspace) -> Settings:
     """Draw the form, start a fit when asked, and return the settings as they stand."""
     before = space.settings
@@ -102,6 +105,8 @@ def show(space: Workspace) -> Settings:
                     key="fit_seed",
                     help="Seed of everything random. The same seed and data give the same numbers.",
                 )
+                state.initial(WARM, True)
+                st.toggle("Start from the last fit", key=WARM, help=wording.HELP_WARM)
         settings = current()
         reason = blocked(space)
         changed = compute.stale(space, settings)
@@ -124,7 +129,16 @@ def show(space: Workspace) -> Settings:
             st.caption(f"The last fit took {took}.")
         else:
             st.caption("Rank and λ left empty are chosen on validation users.")
+        if not reason and (changed or space.shown is None):
+            _expect(space, settings)
     return settings
+
+
+def _expect(space: Workspace, settings: Settings) -> None:
+    """How long the fit will take, by the sizes of the data and the pace of the last one."""
+    seconds = compute.expected(space, settings)
+    if seconds is not None:
+        st.caption(f"Takes about {wording.seconds(seconds)}.", help=wording.HELP_EXPECTED)
 
 
 def current() -> Settings:
@@ -171,4 +185,4 @@ def start(space: Workspace, settings: Settings) -> None:
     """Start a fit unless something speaks against it by now."""
     with space.lock:
         if not blocked(space):
-            space.start(settings)
+            space.start(settings, warm=bool(state.get(WARM, True)))

@@ -1,5 +1,6 @@
 """Everything that the pages let the core compute, remembered within bounds."""
 
+from dashboard.compute.estimate import expected
 from dashboard.compute.evidence import (
     all_gains,
     chosen_of,
@@ -145,6 +146,7 @@ __all__ = [
     "drop_candidate",
     "drop_items",
     "evidences",
+    "expected",
     "factor_cards",
     "fitted",
     "further_table",

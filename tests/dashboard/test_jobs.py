@@ -169,6 +169,43 @@ def _alive(pid: int) -> bool:
     return not (stat.exists() and stat.read_text().split(")")[-1].split()[0] == "Z")
 
 
+def test_a_child_that_waits_does_the_next_fit_and_another_waits_after_it(
+    start: Callable[..., Job],
+) -> None:
+    jobs.SPARE.keep_one()
+    try:
+        waiting = jobs.SPARE._child
+        assert waiting is not None
+        job = start(stand_ins.finish)
+        job.join(30)
+        assert job.status == "done"
+        assert job._process is waiting[0]
+        follower = jobs.SPARE._child
+        assert follower is not None
+        assert follower[0].is_alive()
+        # One that has died is not used.
+        follower[0].kill()
+        follower[0].join()
+        other = start(stand_ins.finish)
+        other.join(30)
+        assert other.status == "done"
+        last = jobs.SPARE._child
+    finally:
+        jobs.SPARE.close()
+    assert last is not None
+    assert not last[0].is_alive()
+
+
+def test_a_refit_is_given_the_factors_of_the_shown_run_where_that_is_asked(
+    fitted: jobs.Workspace,
+) -> None:
+    assert fitted.shown is not None
+    for warm in (False, True):
+        job = fitted.start(Settings(), stand_ins.refuse, warm=warm)
+        job.join(30)
+        assert job.request.start is (fitted.shown.run.warm_start if warm else None)
+
+
 def test_closing_the_register_ends_the_children() -> None:
     register = Register()
     space = register.create()

@@ -1,5 +1,6 @@
 """Ratings of one domain as a users × items matrix with the ids on both sides."""
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -218,6 +219,19 @@ class Interactions:
         turned = sp.csr_array((matrix.data[at.data], at.indices, at.indptr), at.shape)
         times = None if self.times is None else self.times[at.data]
         return Interactions(self.items, self.users, turned, times, self.explicit)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with every id, value and time."""
+        hashed = hashlib.blake2b(digest_size=16)
+        matrix = self.matrix
+        for part in (matrix.indptr, matrix.indices, matrix.data, self.times):
+            if part is not None:
+                hashed.update(np.ascontiguousarray(part).data)
+        for ids in (self.users, self.items):
+            # Each id with its length, so that no two lists of ids run together alike.
+            hashed.update("".join(f"{len(id_)}:{id_}" for id_ in ids).encode("utf-8", "replace"))
+        return hashed.hexdigest()
 
     def rows_of(self, user_ids: "pd.Index | list[str]") -> "NDArray[np.int64]":
         """Row of each id, −1 where the id is not in this domain."""

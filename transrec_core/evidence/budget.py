@@ -89,5 +89,11 @@ class Budget:
         return max(self.seconds - self.spent, 0.0) / methods
 
 
+def factorizing_seconds(pair: DomainPair, rank: int) -> float:
+    """Estimated seconds to factorize both domains."""
+    matrices = (pair.source.matrix, pair.target.matrix)
+    return sum(_factorizing(*m.shape, m.nnz, rank) for m in matrices) / FLOPS
+
+
 def _factorizing(rows: int, columns: int, ratings: int, k: int) -> float:
     return SWEEPS * (2.0 * 2 * ratings * k * k + (rows + columns) * k**3 / 1.5)

@@ -20,9 +20,9 @@ from transrec_core.evidence.evaluating import (
 from transrec_core.evidence.resampling import mean_intervals
 from transrec_core.evidence.results import Chosen
 from transrec_core.evidence.splitting import HeldOut, without_users
-from transrec_core.factors.model import Factors
 from transrec_core.progress import Meter
 from transrec_core.settings import PRIORS, Settings
+from transrec_core.transfer.factorizations import Factorizations
 from transrec_core.transfer.fitting import (
     CODEBOOK,
     EASE,
@@ -34,7 +34,6 @@ from transrec_core.transfer.fitting import (
     FitSpec,
     TransferFit,
     applicable,
-    fit_transfer,
 )
 from transrec_core.transfer.knowledge import Ground
 from transrec_core.transfer.scorers import Blend
@@ -96,13 +95,10 @@ class Choice:
         The part that the result shows.
     specs
         How to factorize for every method that was tried, the target-only baseline among them.
-    sources
-        The source factorizations behind them, by rank and λ.
     """
 
     chosen: Chosen
     specs: Mapping[str, FitSpec]
-    sources: Mapping[tuple[int, float], Factors]
 
 
 @dataclass(frozen=True)
@@ -167,7 +163,7 @@ def _nearest(values: Sequence[float], wish: float) -> int:
     return int(np.argmin(np.abs(np.log(np.maximum(values, 1e-12) / max(wish, 1e-12)))))
 
 
-def _axes(pair: DomainPair, method: str, settings: Settings, start: FitSpec) -> list[Axis]:
+def axes_of(pair: DomainPair, method: str, settings: Settings, start: FitSpec) -> list[Axis]:
     """What a method leaves open: what the settings do, on values that the data can carry."""
     if method in (RIDGE, EASE):
         return [Axis("penalty", PENALTIES, start.penalty)]
@@ -258,10 +254,10 @@ class Trials:
         Positions of the shared users who are neither.
     budget
         What it may cost.
+    factorizations
+        Of both domains, so far.
     tried
         Every candidate as a row, in the order tried.
-    factors
-        The factorizations of both domains so far, by rank and λ.
     """
 
     ground: Ground
@@ -271,8 +267,8 @@ class Trials:
     matrix: "sp.csr_array"
     map_users: "NDArray[np.integer]"
     budget: Budget
+    factorizations: Factorizations
     tried: list[dict[str, Any]] = field(default_factory=list)
-    factors: dict[tuple[int, float], tuple[Factors, Factors]] = field(default_factory=dict)
 
     def search(
         self, method: str, start: FitSpec, seconds: float, meter: Meter, most: int
@@ -291,12 +287,12 @@ class Trials:
         most
             How many candidates are tried at most.
         """
-        search = Search(_axes(self.ground.pair, method, self.settings, start), most)
+        search = Search(axes_of(self.ground.pair, method, self.settings, start), most)
         best: Candidate | None = None
         spent = 0.0
         while (point := search.next()) is not None:
             spec = replace(start, **point)
-            cost = self.budget.cost(method, spec, (spec.rank, spec.lam) in self.factors)
+            cost = self.budget.cost(method, spec, self.factorizations.has("choosing", spec))
             if spent + cost > seconds and len(search.tried) > 1:
                 break
             spent += cost
@@ -335,22 +331,14 @@ class Trials:
         return f"Choosing parameters for {self.kind.words}"
 
     def _fit(self, spec: FitSpec, meter: Meter) -> TransferFit:
-        key = (spec.rank, spec.lam)
-        source, target = self.factors.get(key, (None, None))
-        # Each from the same cold start, so that a result does not depend on the order tried.
-        fit = fit_transfer(
-            self.ground.pair,
+        return self.factorizations.fit(
+            self.ground,
             spec,
-            target_matrix=self.matrix,
-            map_users=self.map_users,
-            method=None,
-            ground=self.ground,
-            source=source,
-            target=target,
-            on_fit=meter.part(0, 0.9).fits(self._stage),
+            "choosing",
+            self.matrix,
+            self.map_users,
+            meter.part(0, 0.9).fits(self._stage),
         )
-        self.factors[key] = (fit.source, fit.alone)
-        return fit
 
 
 def choose(
@@ -361,6 +349,7 @@ def choose(
     test: HeldOut,
     meter: Meter,
     seconds: float = float("inf"),
+    factorizations: Factorizations | None = None,
 ) -> Choice:
     """Settle everything that is open on validation users; test users' target data is not read.
 
@@ -371,6 +360,8 @@ def choose(
     ----------
     seconds
         What all searches may cost together, as estimated.
+    factorizations
+        Those of the run so far, and where to start others from.
 
     Raises
     ------
@@ -391,6 +382,7 @@ def choose(
         without_users(pair.target.matrix, pair.target_rows[held]),
         np.setdiff1d(np.arange(len(pair.shared)), held),
         Budget(pair, float(judged * len(STRENGTHS)), seconds),
+        factorizations or Factorizations(),
     )
     start = default_spec(pair, kind.feedback, settings)
     found: dict[str, Candidate] = {}
@@ -492,8 +484,7 @@ def _settled(trials: Trials, found: dict[str, Candidate], left_out: Mapping[str,
         dict(left_out),
         fallback_at,
     )
-    keys = {(spec.rank, spec.lam) for spec in specs.values()}
-    return Choice(chosen, specs, {key: trials.factors[key][0] for key in keys})
+    return Choice(chosen, specs)
 
 
 def _candidate(

@@ -37,10 +37,10 @@ from transrec_core.evidence.results import AUTO, Chosen, Comparison, Evidence, S
 from transrec_core.evidence.splitting import HeldOut, UserSplit, split_users, without_users
 from transrec_core.evidence.verdict import verdict
 from transrec_core.factors.kernels import single_threaded_blas
-from transrec_core.factors.model import Factors
 from transrec_core.progress import Meter
 from transrec_core.settings import Settings
-from transrec_core.transfer.fitting import TARGET_ONLY, TransferFit, fit_transfer
+from transrec_core.transfer.factorizations import Factorizations
+from transrec_core.transfer.fitting import TARGET_ONLY, TransferFit
 from transrec_core.transfer.knowledge import Ground, Texts
 from transrec_core.transfer.scorers import Blend, Scorer
 
@@ -58,6 +58,7 @@ def compare_domains(
     texts: Texts | None = None,
     *,
     by_words: bool = False,
+    factorizations: Factorizations | None = None,
 ) -> Comparison:
     """Measure whether the source helps in the target.
 
@@ -75,6 +76,8 @@ def compare_domains(
         What the items are about, where that is known.
     by_words
         Whether the source is the words of the target's items.
+    factorizations
+        Where to start factorizing from; keeps those of what was chosen.
 
     Raises
     ------
@@ -87,6 +90,7 @@ def compare_domains(
     require_overlap(pair)
     split = split or split_users(pair, settings)
     kinds = kinds_of(pair, settings, by_words=by_words)
+    factorizations = factorizations or Factorizations()
     budget = settings.budget / len(kinds)
     found: dict[str, Evidence] = {}
     chosen: dict[str, Chosen] = {}
@@ -96,9 +100,19 @@ def compare_domains(
         # Many small products: the threads of a BLAS would wait for each other more than they do.
         with single_threaded_blas():
             choice = choose(
-                ground, kind, settings, split.validation, split.test, part.part(0, 0.6), budget
+                ground,
+                kind,
+                settings,
+                split.validation,
+                split.test,
+                part.part(0, 0.6),
+                budget,
+                factorizations,
             )
-            found[kind.name] = tell(ground, kind, settings, choice, split.test, part.part(0.6, 1))
+            factorizations.keep(kind.feedback, tuple(choice.specs.values()))
+            found[kind.name] = tell(
+                ground, kind, settings, choice, split.test, part.part(0.6, 1), factorizations
+            )
         chosen[kind.name] = choice.chosen
     return Comparison(
         found.get("ranking"),
@@ -117,11 +131,12 @@ def tell(
     choice: Choice,
     test: HeldOut,
     meter: Meter,
+    factorizations: Factorizations,
 ) -> Evidence:
     """Fit without the test users and report every method on them."""
     pair, chosen = ground.pair, choice.chosen
     matrix = without_users(pair.target.matrix, pair.target_rows[test.positions])
-    fits = _fits(ground, kind, choice, matrix, test, meter.part(0, 0.4))
+    fits = _fits(ground, kind, choice, matrix, test, meter.part(0, 0.4), factorizations)
     transfer = fits[chosen.method]
     source_rows = pair.source_rows[test.positions]
     baselines = Baselines.fit(matrix)
@@ -214,27 +229,15 @@ def _fits(
     matrix: "sp.csr_array",
     test: HeldOut,
     meter: Meter,
+    factorizations: Factorizations,
 ) -> dict[str, TransferFit]:
     """Every method with its own parameters, fitted without the test users."""
-    pair = ground.pair
-    others = np.setdiff1d(np.arange(len(pair.shared)), test.positions)
-    factorized: dict[tuple[int, float], Factors] = {}
+    others = np.setdiff1d(np.arange(len(ground.pair.shared)), test.positions)
     fits = {}
     for number, (method, spec) in enumerate(choice.specs.items()):
         part = meter.part(number / len(choice.specs), (number + 1) / len(choice.specs))
-        key = (spec.rank, spec.lam)
-        fit = fit_transfer(
-            pair,
-            spec,
-            target_matrix=matrix,
-            map_users=others,
-            method=None,
-            ground=ground,
-            source=choice.sources[key],
-            target=factorized.get(key),
-            on_fit=part.fits(f"Measuring {kind.words} on test users"),
-        )
-        factorized[key] = fit.alone
+        on_fit = part.fits(f"Measuring {kind.words} on test users")
+        fit = factorizations.fit(ground, spec, "telling", matrix, others, on_fit)
         fits[method] = fit if method == TARGET_ONLY else fit.by(method)
     return fits
 
