@@ -4,7 +4,7 @@ Data never stands inside a ``hovertemplate``: it comes as ``text``, with plotly'
 escaped, and selections map back through integer ``customdata``.
 """
 
-from dashboard.charts.data import compare_bars
+from dashboard.charts.data import compare_bars, tinted
 from dashboard.charts.evidence import gain_dots, k_shot_curve, tried_heatmap
 from dashboard.charts.space import (
     MAX_POINTS,
@@ -46,6 +46,7 @@ __all__ = [
     "plot_text",
     "sampled",
     "styled",
+    "tinted",
     "translucent",
     "tried_heatmap",
 ]

@@ -1,9 +1,34 @@
 """Source beside target as figures."""
 
+from typing import TYPE_CHECKING
+
 import plotly.graph_objects as go
 
-from dashboard.charts.style import palette, styled
-from dashboard.compute import Histogram
+from dashboard.charts.style import palette, styled, translucent
+from dashboard.compute import Histogram, Preview
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pandas.io.formats.style import Styler
+
+
+def tinted(preview: Preview, dark: bool = False) -> "Styler":
+    """The first rows with the columns that play a role in its colour, the others faint."""
+    colours = palette(dark)
+    tints = {
+        "user": colours.user,
+        "item": colours.auto,
+        "rating": colours.biases,
+        "time": colours.faint,
+    }
+
+    def style(column: "pd.Series[str]") -> list[str]:
+        role = preview.roles.get(str(column.name))
+        if role is None:
+            return [f"color: {colours.faint}"] * len(column)
+        return [f"background-color: {translucent(tints[role], 0.14)}"] * len(column)
+
+    return preview.frame.style.apply(style)
 
 
 def compare_bars(

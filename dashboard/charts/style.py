@@ -38,6 +38,7 @@ class Palette:
     faint: str
     grid: str
     surface: str
+    user: str
 
 
 LIGHT = Palette(
@@ -53,6 +54,7 @@ LIGHT = Palette(
     faint="#5B6779",
     grid="#E6EAF0",
     surface="#FFFFFF",
+    user="#6A4FA3",
 )
 DARK = Palette(
     source="#56B4E9",
@@ -67,6 +69,7 @@ DARK = Palette(
     faint="#A5B1C1",
     grid="#28313D",
     surface="#11161D",
+    user="#B8A3E8",
 )
 
 

@@ -1,9 +1,13 @@
 """The pre-flight list: what passes, what to look at, what stands in the way."""
 
+from collections.abc import Callable
+from typing import Any, cast
+
 import streamlit as st
 
-from dashboard import state
-from dashboard.compute import Check
+from dashboard import compute, state
+from dashboard.compute import Check, Mend
+from dashboard.jobs import Side, Workspace
 from dashboard.wording import count, escape_md
 
 LOOKS = {
@@ -11,9 +15,18 @@ LOOKS = {
     "warn": ("Warn", "yellow", ":material/warning:"),
     "pass": ("Pass", "green", ":material/check_circle:"),
 }
+ICONS = {
+    "set": ":material/tune:",
+    "columns": ":material/swap_horiz:",
+    "sides": ":material/swap_horiz:",
+    "duplicates": ":material/rule:",
+    "ignore": ":material/visibility_off:",
+    "side": ":material/delete:",
+    "items": ":material/delete:",
+}
 
 
-def show(checks: list[Check]) -> None:
+def show(space: Workspace, checks: list[Check]) -> None:
     """One row a check, each with its way to mend it."""
     tally = {status: sum(c.status == status for c in checks) for status in LOOKS}
     with st.container(horizontal=True, key="check_tally"):
@@ -22,10 +35,10 @@ def show(checks: list[Check]) -> None:
                 _badge(f"{tally[status]} {word.lower()}", icon, colour)
     with st.container(border=True, key="checks", gap="small"):
         for number, check in enumerate(checks):
-            _row(check, number)
+            _row(space, check, number)
 
 
-def _row(check: Check, number: int) -> None:
+def _row(space: Workspace, check: Check, number: int) -> None:
     word, colour, icon = LOOKS[check.status]
     problem = check.problem
     row = st.container(horizontal=True, wrap=False, gap="small")
@@ -42,35 +55,55 @@ def _row(check: Check, number: int) -> None:
             notes.append(escape_md(problem.fix, 400))
         if notes:
             st.caption(" ".join(notes))
-        if problem.code == "CROSSLISTED" and problem.count:
-            _mend(
-                "fit_leave_out_crosslisted",
-                "leave_out",
-                "Leave them out",
-                "They are left out of the next fit",
-                ":material/remove_selection:",
-            )
-        if problem.code == "EDITIONS" and "merge_editions" in problem.fix:
-            _mend(
-                "fit_merge_editions",
-                f"merge_{number}",
-                "Make one item of each work",
-                "The next fit has one item of each work",
-                ":material/merge:",
+        if check.mends:
+            mends(space, check.mends, f"{problem.code.lower()}_{number}")
+
+
+def mends(space: Workspace, ways: tuple[Mend, ...], key: str) -> None:
+    """Buttons that mend something here and now; a setting says when it is set."""
+    with st.container(horizontal=True, gap="small", key=f"mends_{key}"):
+        for place, mend in enumerate(ways):
+            done = mend.act == "set" and state.get(f"fit_{mend.of}") == mend.value
+            act, args = _acts(space, mend)
+            st.button(
+                mend.done if done else mend.words,
+                key=f"mend_{key}_{place}",
+                icon=":material/check:" if done else ICONS[mend.act],
+                disabled=done,
+                on_click=act,
+                args=args,
             )
 
 
-def _mend(toggle: str, key: str, words: str, done: str, icon: str) -> None:
-    """A button that turns a toggle of the fit form on."""
-    on = bool(state.get(toggle))
-    st.button(
-        done if on else words,
-        key=key,
-        icon=":material/check:" if on else icon,
-        disabled=on,
-        on_click=state.put,
-        args=(toggle, True),
-    )
+def _acts(space: Workspace, mend: Mend) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    side = cast(Side, mend.of)
+    match mend.act:
+        case "set":
+            return state.put, (f"fit_{mend.of}", mend.value)
+        case "columns":
+            return compute.swap_columns, (space, side)
+        case "sides":
+            return compute.swap_sides, (space,)
+        case "duplicates":
+            return _by_rule, (space, side, mend.value)
+        case "ignore":
+            return _without, (space, side, mend.value)
+        case "side":
+            return compute.drop_side, (space, side)
+        case "items":
+            return compute.drop_items, (space, mend.value)
+
+
+def _by_rule(space: Workspace, side: Side, rule: compute.Duplicates) -> None:
+    loaded = space.side(side)
+    if loaded is not None:
+        compute.remap(space, side, loaded.mapping, rule)
+
+
+def _without(space: Workspace, side: Side, role: str) -> None:
+    loaded = space.side(side)
+    if loaded is not None:
+        compute.remap(space, side, {**loaded.mapping, role: None}, loaded.duplicates)
 
 
 def _badge(label: str, icon: str, colour: str) -> None:

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from dashboard import state
+from dashboard import compute, state
+from dashboard.components import checks
 from dashboard.jobs import Failure, Workspace
 from dashboard.wording import escape_md, plural
 
@@ -63,5 +64,24 @@ def loading(heights: tuple[int, ...], key: str) -> None:
 
 def last_failure(space: Workspace) -> None:
     """The failure of the last fit, where there is one, on top of whatever stays."""
-    if space.job is not None and space.job.failure is not None:
-        failure(space.job.failure, "job")
+    job = space.job
+    if job is None or job.failure is None:
+        return
+    failure(job.failure, "job")
+    if space.shown is not None:
+        st.caption("The results below are those of the fit before and have not changed.")
+    if job.failure.kind == "NoOverlapError" and compute.both_usable(space):
+        _partial(space)
+
+
+def _partial(space: Workspace) -> None:
+    """Nobody in both catalogues: which numbers cannot exist, and the ways that are left."""
+    with st.container(border=True, key="partial", gap="small"):
+        st.markdown(
+            "**What nobody in both catalogues means.** No verdict on the source, no gain with its "
+            "interval, no share helped or harmed, no common map: all of them need people whose "
+            "target ratings can be hidden while the source still knows them. Lists can still come "
+            "from what the items are about, or from rating patterns of groups."
+        )
+        checks.mends(space, compute.ways_without_overlap(space), "partial")
+        st.caption("Choose a way, then press Fit in the sidebar.")

@@ -4,15 +4,24 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import compute, state, wording
-from dashboard.components import guide, states
+from dashboard import charts, compute, state, wording
+from dashboard.components import chart, guide, states
 from dashboard.jobs import Loaded, Side, Workspace
 from dashboard.wording import escape_md
 
 ABSENT = "–"
 FORMATS = "CSV, TSV, Parquet, JSON lines or gzip; one row is one rating: user, item, value, time."
+SOURCE_FORMATS = f"{FORMATS} Several files: the first is the source, the others can be ranked."
 ITEM_FORMATS = "CSV, TSV, Parquet, JSON lines or gzip; one row is one item."
 ROLES = ("user", "item", "rating", "time")
+# As ``charts.tinted`` colours their columns.
+ROLE_COLORS = {"user": "violet", "item": "green", "rating": "yellow", "time": "gray"}
+ROLE_HELP = {
+    "user": "Column with the id of the person, the same in both files.",
+    "item": "Column with the id of what was rated.",
+    "rating": "Column with the value. A dash: every row counts as one interaction.",
+    "time": "Column of the file. A dash: the file has none.",
+}
 PURPOSE = {
     "source": "What you know: the catalogue where these people already are.",
     "target": "What you want to recommend: the catalogue to fill lists from.",
@@ -64,50 +73,171 @@ def side_card(space: Workspace, side: Side) -> None:
     """One side: its dropzone, or its file with mapping and preview."""
     loaded = space.side(side)
     memory = state.tab()
+    word = wording.DOMAIN_WORDS[side]
     with st.container(border=True, key=f"card_{side}", height="stretch"):
         head = st.container(horizontal=True, vertical_alignment="center")
-        head.subheader(wording.DOMAIN_WORDS[side], anchor=False, width="stretch")
+        head.subheader(word, anchor=False, width="stretch")
         if loaded is not None:
             replacing = side in memory.replacing
             head.button(
                 "Keep" if replacing else "Replace",
                 key=f"replace_{side}",
-                icon=":material/undo:" if replacing else ":material/swap_horiz:",
+                icon=":material/undo:" if replacing else ":material/upload_file:",
                 type="tertiary",
                 on_click=memory.replacing.discard if replacing else memory.replacing.add,
                 args=(side,),
             )
+            head.button(
+                "Remove",
+                key=f"drop_{side}",
+                icon=":material/delete:",
+                type="tertiary",
+                on_click=_remove,
+                args=(space, side),
+            )
         st.caption(PURPOSE[side])
-        if side in space.refused:
-            states.failure(space.refused[side], side)
+        _refusal(space, side)
         if loaded is None or side in memory.replacing:
             _dropzone(
-                f"{wording.DOMAIN_WORDS[side]} ratings",
+                f"{word} ratings",
                 f"up_{side}",
-                lambda content, name: compute.load_side(space, side, content, name),
                 side,
+                lambda files: (
+                    compute.load_sources(space, files)
+                    if side == "source"
+                    else compute.load_side(space, side, *files[0])
+                ),
+                several=side == "source",
             )
         if loaded is not None:
             _file(space, side, loaded)
+        if side == "source":
+            _candidates(space)
 
 
-def _dropzone(label: str, key: str, take: Callable[[bytes, str], bool], side: str) -> None:
+def _remove(space: Workspace, side: Side) -> None:
+    compute.drop_side(space, side)
+    state.tab().replacing.discard(side)
+
+
+def swap(space: Workspace) -> None:
+    """Source and target the other way round."""
+    if space.source is None and space.target is None:
+        return
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        st.button(
+            "Swap source and target",
+            key="swap_sides",
+            icon=":material/swap_horiz:",
+            type="tertiary",
+            on_click=compute.swap_sides,
+            args=(space,),
+            help="Ask the question the other way round. Titles go with their catalogue.",
+        )
+
+
+def _refusal(space: Workspace, key: str) -> None:
+    """Why a file was refused, until it is put away."""
+    if key not in space.refused:
+        return
+    states.failure(space.refused[key], key)
+    st.button(
+        "Dismiss",
+        key=f"dismiss_{key}",
+        icon=":material/close:",
+        type="tertiary",
+        on_click=compute.dismiss,
+        args=(space, key),
+    )
+
+
+def _dropzone(
+    label: str,
+    key: str,
+    side: str,
+    take: Callable[[list[tuple[bytes, str]]], bool],
+    several: bool = False,
+) -> None:
     memory = state.tab()
     # A new number makes a new, empty uploader: the bytes go once the table has been read.
-    file = st.file_uploader(
+    found = st.file_uploader(
         label,
         key=f"{key}_{memory.uploads[key]}",
         label_visibility="collapsed",
+        accept_multiple_files=several,
     )
-    st.caption(FORMATS if side != "items" else ITEM_FORMATS)
-    if file is not None:
+    st.caption({"items": ITEM_FORMATS, "source": SOURCE_FORMATS}.get(side, FORMATS))
+    files = found if isinstance(found, list) else [found] if found is not None else []
+    if files:
         with st.spinner("Reading the file", show_time=True):
-            taken = take(file.getvalue(), file.name)
+            taken = take([(file.getvalue(), file.name) for file in files])
             # Before anything is drawn: drawing may end this run when another file has come in.
             memory.uploads[key] += 1
         if taken:
             memory.replacing.discard(side)
         st.rerun()
+
+
+def _candidates(space: Workspace) -> None:
+    """The other sources: which they are, and the ways to use, drop and rank them."""
+    memory = state.tab()
+    _refusal(space, "candidate")
+    adding = "others" in memory.replacing
+    if space.candidates:
+        st.markdown("**Other sources**")
+    for place, candidate in enumerate(space.candidates):
+        with st.container(
+            horizontal=True, vertical_alignment="center", gap="small", key=f"candidate_{place}"
+        ):
+            st.badge(
+                f"{escape_md(candidate.name, 40)} · "
+                f"{wording.plural(candidate.table.report.rows, 'row')}",
+                icon=":material/description:",
+                color="blue",
+            )
+            st.button(
+                "Use as source",
+                key=f"use_candidate_{place}",
+                icon=":material/swap_vert:",
+                type="tertiary",
+                on_click=compute.use_candidate,
+                args=(space, place),
+            )
+            st.button(
+                "Remove",
+                key=f"remove_candidate_{place}",
+                icon=":material/close:",
+                type="tertiary",
+                on_click=compute.drop_candidate,
+                args=(space, place),
+            )
+    if space.source is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Close" if adding else "Add other sources",
+            key="add_others",
+            icon=":material/close:" if adding else ":material/add:",
+            type="tertiary",
+            on_click=memory.replacing.discard if adding else memory.replacing.add,
+            args=("others",),
+            help="Ratings of other catalogues, to rank which of them helps this target most.",
+        )
+        if space.candidates:
+            st.page_link(
+                "views/compare.py",
+                label="Rank them on the Compare page",
+                icon=":material/leaderboard:",
+                query_params=state.link_params(space),
+            )
+    if adding:
+        _dropzone(
+            "Other sources",
+            "up_others",
+            "others",
+            lambda files: compute.add_candidates(space, files),
+            several=True,
+        )
 
 
 def _file(space: Workspace, side: Side, loaded: Loaded) -> None:
@@ -119,14 +249,14 @@ def _file(space: Workspace, side: Side, loaded: Loaded) -> None:
         names = {",": "comma", ";": "semicolon", "\t": "tab", " ": "space", "|": "bar"}
         how.append(f"{names.get(report.delimiter, escape_md(report.delimiter))}-separated")
     how.append("with a header" if report.header else "without a header")
-    st.markdown(f":material/description: **{escape_md(loaded.name)}**")
-    st.caption(" · ".join(how))
+    with st.container(gap="xxsmall"):
+        st.markdown(f":material/description: **{escape_md(loaded.name)}**")
+        st.caption(" · ".join(how))
     _mapping(space, side, loaded)
-    if loaded.failure is not None:
-        states.failure(loaded.failure, f"{side}_mapping")
+    _outcome(space, side, loaded)
     with st.expander("First 20 rows", expanded=space.shown is None, key=f"preview_{side}"):
         st.dataframe(
-            compute.preview(loaded),
+            charts.tinted(compute.preview(loaded), state.is_dark()),
             hide_index=True,
             height=320,
             key=f"rows_{side}",
@@ -134,34 +264,91 @@ def _file(space: Workspace, side: Side, loaded: Loaded) -> None:
         )
 
 
+def _outcome(space: Workspace, side: Side, loaded: Loaded) -> None:
+    """What the columns were read as, or which rows speak against them and what to do."""
+    reading = compute.reading(loaded)
+    if reading is not None:
+        parts = [
+            wording.plural(reading.ratings, "rating" if reading.low is not None else "interaction"),
+            wording.plural(reading.users, "user"),
+            wording.plural(reading.items, "item"),
+        ]
+        if reading.low is not None:
+            parts.append(f"values from {reading.low:g} to {reading.high:g}")
+        else:
+            parts.append("every row counts as one")
+        if reading.first:
+            # A date that is broken at its hyphen is hard to read.
+            parts.append(
+                f"{reading.first} to {reading.last}".replace("-", "\N{NON-BREAKING HYPHEN}")
+            )
+        with st.container(key=f"reading_{side}", gap="xxsmall"):
+            st.markdown(f":green[:material/done:] Read as {' · '.join(parts)}")
+            for doubt in reading.doubts:
+                st.markdown(f":orange[:material/help:] {escape_md(doubt)}")
+    elif loaded.failure is not None:
+        states.failure(loaded.failure, f"{side}_mapping")
+    wrong = compute.wrong_rows(loaded)
+    if wrong is not None:
+        st.caption("The first rows that cannot be used as they are:")
+        chart.table(wrong, f"wrong_{side}", f"First rows of the {side} file that cannot be read")
+    if loaded.failure is not None:
+        _ways_on(space, side, loaded)
+
+
+def _ways_on(space: Workspace, side: Side, loaded: Loaded) -> None:
+    """Ways to make an unusable file usable, beside choosing other columns."""
+    with st.container(horizontal=True, key=f"ways_on_{side}"):
+        if loaded.mapping.get("rating") and loaded.duplicates != "refuse":
+            st.button(
+                "Count every row as one interaction",
+                key=f"no_rating_{side}",
+                icon=":material/visibility_off:",
+                on_click=compute.remap,
+                args=(space, side, {**loaded.mapping, "rating": None}, loaded.duplicates),
+            )
+        if loaded.duplicates == "refuse":
+            st.button(
+                wording.DUPLICATE_WORDS["last"],
+                key=f"keep_last_{side}",
+                icon=":material/rule:",
+                on_click=compute.remap,
+                args=(space, side, loaded.mapping, "last"),
+            )
+
+
 def _mapping(space: Workspace, side: Side, loaded: Loaded) -> None:
     options = [ABSENT, *loaded.table.report.columns]
     stamp = loaded.table.sha256[:12]
     keys = {role: f"map_{side}_{role}_{stamp}" for role in ROLES}
-    columns = st.columns([1, 1, 1, 1.25])
-    for column, role in zip(columns, ROLES, strict=True):
+    duplicates_key = f"dup_{side}_{stamp}"
+    grid = st.grid(4, min_column_width=80)
+    for role in ROLES:
         now = loaded.mapping.get(role) or ABSENT
-        state.initial(keys[role], now if now in options else ABSENT)
-        column.selectbox(
-            wording.ROLE_WORDS[role],
-            options,
-            key=keys[role],
-            on_change=_apply,
-            args=(space, side, keys, f"dup_{side}_{stamp}"),
-            help="Column of the file. A dash: the file has none." if role == "time" else None,
-        )
-    duplicates = loaded.ratings is None or any(
-        "DUPLICATE" in p.code for p in loaded.ratings.report.problems
+        # What is read stands in the workspace: a button or another tab may have changed it.
+        state.put(keys[role], now if now in options else ABSENT)
+        with grid.cell():
+            st.selectbox(
+                f":{ROLE_COLORS[role]}-badge[{wording.ROLE_WORDS[role]}]",
+                options,
+                key=keys[role],
+                on_change=_apply,
+                args=(space, side, keys, duplicates_key),
+                help=ROLE_HELP[role],
+            )
+    duplicates = loaded.duplicates == "refuse" or (
+        loaded.ratings is not None
+        and any("DUPLICATE" in p.code for p in loaded.ratings.report.problems)
     )
     if duplicates:
-        state.initial(f"dup_{side}_{stamp}", loaded.duplicates)
+        state.put(duplicates_key, loaded.duplicates)
         st.selectbox(
             "When a user rated an item twice",
             tuple(wording.DUPLICATE_WORDS),
             format_func=wording.DUPLICATE_WORDS.__getitem__,
-            key=f"dup_{side}_{stamp}",
+            key=duplicates_key,
             on_change=_apply,
-            args=(space, side, keys, f"dup_{side}_{stamp}"),
+            args=(space, side, keys, duplicates_key),
         )
 
 
@@ -180,14 +367,13 @@ def items_card(space: Workspace) -> None:
             "description. Without it, items show by their ids. Texts also find works that are "
             "listed twice, and let methods use what items are about."
         )
-        if "items" in space.refused:
-            states.failure(space.refused["items"], "items")
+        _refusal(space, "items")
         for position, entry in enumerate(space.items):
             row = st.container(horizontal=True, vertical_alignment="center")
-            sides = " and ".join(entry.sides)
+            told = " and ".join(entry.sides) or "set aside, as it tells of another source"
             row.markdown(
                 f":material/description: **{escape_md(entry.name)}** · "
-                f"{wording.plural(len(entry.items.frame), 'item')} · {sides}"
+                f"{wording.plural(len(entry.items.frame), 'item')} · {told}"
             )
             row.button(
                 "Remove",
@@ -197,20 +383,17 @@ def items_card(space: Workspace) -> None:
                 on_click=compute.drop_items,
                 args=(space, position),
             )
-        which, zone = st.columns([1, 3], vertical_alignment="center")
-        with which:
-            described = st.segmented_control(
-                "The file describes",
-                tuple(SIDES_DESCRIBED),
-                default="Both",
-                key="items_sides",
-                required=True,
-            )
-        with zone:
-            sides_now = SIDES_DESCRIBED[described or "Both"]
-            _dropzone(
-                "Titles file",
-                "up_items",
-                lambda content, name: compute.load_items(space, content, name, sides_now),
-                "items",
-            )
+        described = st.segmented_control(
+            "The file describes",
+            tuple(SIDES_DESCRIBED),
+            default="Both",
+            key="items_sides",
+            required=True,
+        )
+        sides = SIDES_DESCRIBED[described or "Both"]
+        _dropzone(
+            "Titles file",
+            "up_items",
+            "items",
+            lambda files: compute.load_items(space, *files[0], sides),
+        )

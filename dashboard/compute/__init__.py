@@ -1,5 +1,6 @@
 """Everything that the pages let the core compute, remembered within bounds."""
 
+from dashboard.compute.candidates import add_candidates, load_sources, use_candidate
 from dashboard.compute.estimate import expected
 from dashboard.compute.evidence import (
     all_gains,
@@ -28,12 +29,20 @@ from dashboard.compute.export import (
 from dashboard.compute.loading import (
     PREVIEW_ROWS,
     Duplicates,
+    Preview,
+    Reading,
+    dismiss,
     drop_items,
+    drop_side,
     load_items,
     load_sample,
     load_side,
     preview,
+    reading,
     remap,
+    swap_columns,
+    swap_sides,
+    wrong_rows,
 )
 from dashboard.compute.memory import SIDES
 from dashboard.compute.naming import name_of, names, subject, titles
@@ -53,6 +62,7 @@ from dashboard.compute.people import (
 from dashboard.compute.preflight import (
     Check,
     Histogram,
+    Mend,
     Sizes,
     Status,
     activity_histogram,
@@ -61,6 +71,7 @@ from dashboard.compute.preflight import (
     pair,
     rating_histogram,
     sizes,
+    ways_without_overlap,
 )
 from dashboard.compute.runs import fitted, new_items, stale, target_only
 from dashboard.compute.space import (
@@ -120,11 +131,15 @@ __all__ = [
     "Histogram",
     "ItemFacts",
     "Mapped",
+    "Mend",
+    "Preview",
+    "Reading",
     "Sizes",
     "Status",
     "UserLists",
     "activity_histogram",
     "add_candidate",
+    "add_candidates",
     "add_sample_candidate",
     "alignment",
     "alignment_matrix",
@@ -141,10 +156,12 @@ __all__ = [
     "commands",
     "configuration",
     "decode_ids",
+    "dismiss",
     "drawable_users",
     "drawn",
     "drop_candidate",
     "drop_items",
+    "drop_side",
     "evidences",
     "expected",
     "factor_cards",
@@ -166,6 +183,7 @@ __all__ = [
     "load_items",
     "load_sample",
     "load_side",
+    "load_sources",
     "mapped",
     "matches",
     "method_table",
@@ -181,6 +199,7 @@ __all__ = [
     "preview",
     "random_user",
     "rating_histogram",
+    "reading",
     "remap",
     "row_of",
     "sample_candidate",
@@ -195,13 +214,18 @@ __all__ = [
     "start_study",
     "study_inputs",
     "subject",
+    "swap_columns",
+    "swap_sides",
     "table_csv",
     "target_only",
     "thinned",
     "titles",
     "tried_table",
+    "use_candidate",
     "user_lists",
     "users",
     "views",
+    "ways_without_overlap",
     "why",
+    "wrong_rows",
 ]

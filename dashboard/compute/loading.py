@@ -2,8 +2,10 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from dashboard import sample, wording
@@ -11,10 +13,12 @@ from dashboard.compute.memory import SIDES
 from dashboard.jobs import Failure, Loaded, LoadedItems, Side, Workspace
 from transrec_core.data.items import read_items
 from transrec_core.data.ratings import to_ratings
-from transrec_core.data.reading import Table, read_table
+from transrec_core.data.reading import Table, as_frame, read_table
 from transrec_core.errors import TransrecError
 
 PREVIEW_ROWS = 20
+# Play counts reach thousands; seconds since 1970 are a thousand million.
+LARGEST_RATING = 1e8
 Duplicates = Literal["last", "mean", "refuse"]
 
 
@@ -43,11 +47,15 @@ def load_side(space: Workspace, side: Side, content: bytes, name: str) -> bool:
     loaded = _read(name, loaded_table, dict(loaded_table.report.mapping), "last")
     with space.lock:
         space.refused.pop(side, None)
-        if side == "source":
-            space.source = loaded
-        else:
-            space.target = loaded
+        _put(space, side, loaded)
     return True
+
+
+def _put(space: Workspace, side: Side, loaded: Loaded | None) -> None:
+    if side == "source":
+        space.source = loaded
+    else:
+        space.target = loaded
 
 
 def remap(
@@ -58,21 +66,180 @@ def remap(
     assert before is not None
     loaded = _read(before.name, before.table, dict(mapping), duplicates)
     with space.lock:
-        if side == "source":
-            space.source = loaded
-        else:
-            space.target = loaded
+        _put(space, side, loaded)
 
 
-def preview(loaded: Loaded) -> pd.DataFrame:
-    """The first rows as they were read; columns with a role say so."""
-    roles = {column: role for role, column in loaded.mapping.items() if column}
-    head = loaded.table.frame.head(PREVIEW_ROWS)
-    return head.rename(
-        columns={
-            c: f"{c} → {wording.ROLE_WORDS[roles[c]].lower()}" for c in head.columns if c in roles
-        }
+def swap_columns(space: Workspace, side: Side) -> None:
+    """Read the user column as items and the item column as users."""
+    loaded = space.side(side)
+    assert loaded is not None
+    mapping = dict(loaded.mapping)
+    mapping["user"], mapping["item"] = mapping.get("item"), mapping.get("user")
+    remap(space, side, mapping, loaded.duplicates)
+
+
+def swap_sides(space: Workspace) -> None:
+    """Make the source the target and the target the source, with their titles."""
+    other: dict[Side, Side] = {"source": "target", "target": "source"}
+    with space.lock:
+        space.source, space.target = space.target, space.source
+        space.items = tuple(
+            replace(entry, sides=tuple(s for s in SIDES if other[s] in entry.sides))
+            for entry in space.items
+        )
+        space.refused.clear()
+
+
+def drop_side(space: Workspace, side: Side) -> None:
+    """Forget one side's file; results so far stay."""
+    with space.lock:
+        _put(space, side, None)
+        space.refused.pop(side, None)
+
+
+def dismiss(space: Workspace, key: str) -> None:
+    """Take the refusal of a file off the page."""
+    with space.lock:
+        space.refused.pop(key, None)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first rows of a file, columns with a role first.
+
+    Attributes
+    ----------
+    frame
+        Text cells as they were read; a column with a role has it in its name.
+    roles
+        Role by column name of ``frame``.
+    """
+
+    frame: pd.DataFrame
+    roles: Mapping[str, str]
+
+
+def preview(loaded: Loaded) -> Preview:
+    """The first rows as they were read; columns with a role say so and come first."""
+    used = {column: role for role, column in loaded.mapping.items() if column}
+    columns = [c for c in used if c in loaded.table.report.columns]
+    columns += [c for c in loaded.table.report.columns if c not in used]
+    named = {c: f"{c} → {wording.ROLE_WORDS[used[c]].lower()}" for c in columns if c in used}
+    frame = first_rows(loaded.table)[columns].rename(columns=named)
+    return Preview(frame, {named[c]: used[c] for c in named})
+
+
+def first_rows(table: Table, positions: Sequence[int] | None = None) -> pd.DataFrame:
+    """Some rows of a table as text, the first 20 by default."""
+    cells = table.cells
+    cells = cells.slice(0, PREVIEW_ROWS) if positions is None else cells.take(list(positions))
+    return as_frame(dict(zip(cells.column_names, cells.columns, strict=True)))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the columns of one file were read as.
+
+    Attributes
+    ----------
+    rows, ratings
+        Rows of the file, and interactions that came of them.
+    users, items
+        Different ids.
+    low, high
+        Range of the rating values; ``None`` where every row counts as one interaction.
+    first, last
+        Days of the earliest and the latest time, as ``2021-01-31``; empty where there are none.
+    doubts
+        What makes a column look wrong, in words.
+    """
+
+    rows: int
+    ratings: int
+    users: int
+    items: int
+    low: float | None
+    high: float | None
+    first: str
+    last: str
+    doubts: tuple[str, ...]
+
+
+def reading(loaded: Loaded) -> Reading | None:
+    """What a file was read as; ``None`` while it is not usable."""
+    if loaded.ratings is None:
+        return None
+    domain = loaded.ratings.interactions()
+    values, users, items = domain.matrix.data, len(domain.users), len(domain.items)
+    rated = loaded.mapping.get("rating") is not None
+    low, high = (float(values.min()), float(values.max())) if rated else (None, None)
+    first = last = ""
+    if domain.times is not None and np.isfinite(domain.times).any():
+        first, last = (
+            _day(float(found)) for found in (np.nanmin(domain.times), np.nanmax(domain.times))
+        )
+    doubts = []
+    for role, distinct in (("user", users), ("item", items)):
+        if distinct == 1 and len(values) > 1:
+            doubts.append(
+                f"All rows have the same {role}: is {loaded.mapping[role]} the {role} column?"
+            )
+        elif len(values) >= 20 and distinct >= 0.95 * len(values):
+            doubts.append(
+                f"Nearly every row has {'a user' if role == 'user' else 'an item'} of its own: is "
+                f"{loaded.mapping[role]} the {role} column?"
+            )
+    if high is not None and high > LARGEST_RATING:
+        doubts.append(
+            f"Ratings go up to {high:,.0f}: is {loaded.mapping['rating']} the rating column?"
+        )
+    return Reading(
+        loaded.table.report.rows, len(values), users, items, low, high, first, last, tuple(doubts)
     )
+
+
+def _day(seconds: float) -> str:
+    try:
+        return f"{pd.Timestamp(seconds, unit='s'):%Y-%m-%d}"
+    except (ValueError, OverflowError):
+        return ""
+
+
+def wrong_rows(loaded: Loaded) -> pd.DataFrame | None:
+    """The first five rows whose ids, ratings or times cannot be read, with their lines.
+
+    Returns
+    -------
+    Line and one column a role, as text; ``None`` where every row can be read.
+    """
+    table = loaded.table
+    columns = {
+        role: column
+        for role, column in loaded.mapping.items()
+        if column in table.cells.column_names
+    }
+    if loaded.ratings is None:
+        if loaded.failure is None or "no usable row" not in loaded.failure.message:
+            return None
+        positions = list(range(min(5, table.report.rows)))
+    else:
+        codes = ("MISSING_ID", "BAD_RATING", "BAD_TIME")
+        problems = [p for p in loaded.ratings.report.problems if p.code in codes]
+        lines = sorted({line for problem in problems for line in problem.rows})[:5]
+        positions = [_position(table, line) for line in lines]
+    if not positions:
+        return None
+    frame = first_rows(table, positions)[list(columns.values())]
+    frame.columns = [f"{c} → {wording.ROLE_WORDS[role].lower()}" for role, c in columns.items()]
+    lines = [table.lines_of(np.array([position]))[0] for position in positions]
+    frame.insert(0, "Line", [wording.count(line) for line in lines])
+    return frame
+
+
+def _position(table: Table, line: int) -> int:
+    if table.lines is None:
+        return line - table.first_line
+    return int(np.searchsorted(table.lines, line))
 
 
 def load_items(space: Workspace, content: bytes, name: str, sides: Sequence[Side]) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from dashboard import wording
 from dashboard.compute.memory import SIDES, remember
-from dashboard.jobs import Workspace
+from dashboard.jobs import Loaded, Side, Workspace
 from transrec_core.data.checks import check_pair
 from transrec_core.data.interactions import Interactions
 from transrec_core.data.linking import DomainPair, link
@@ -42,6 +42,32 @@ class Check:
     status: Status
     where: str
     problem: Problem
+    mends: "tuple[Mend, ...]" = ()
+
+
+@dataclass(frozen=True)
+class Mend:
+    """Something that the app can do about a check.
+
+    Attributes
+    ----------
+    act
+        ``set`` a field of the fit form, ``columns`` of a side swapped, ``sides`` swapped,
+        ``duplicates`` of a side by another rule, ``ignore`` a role's column, ``side`` or ``items``
+        removed.
+    words
+        What the button says.
+    of, value
+        The form's field and its new value; the side and the rule or role; the place of the titles.
+    done
+        What it says once a field is set.
+    """
+
+    act: Literal["set", "columns", "sides", "duplicates", "ignore", "side", "items"]
+    words: str
+    of: str = ""
+    value: str | bool | int = ""
+    done: str = ""
 
 
 _STATUS: dict[str, Status] = {"error": "fail", "warning": "warn", "info": "pass"}
@@ -59,17 +85,112 @@ def checks(space: Workspace) -> list[Check]:
                 ratings = loaded.ratings
                 report = ratings.report if ratings is not None else loaded.table.report
                 where = wording.DOMAIN_WORDS[side]
-                found += [Check(_STATUS[p.severity], where, p) for p in report.problems]
-        for entry in space.items:
-            found += [Check(_STATUS[p.severity], "Titles", p) for p in entry.items.report.problems]
+                found += [
+                    Check(_STATUS[p.severity], where, p, _of_file(p, side, loaded))
+                    for p in report.problems
+                ]
+        for place, entry in enumerate(space.items):
+            remove = Mend("items", "Remove this file", value=place)
+            found += [
+                Check(
+                    _STATUS[p.severity],
+                    "Titles",
+                    p,
+                    () if p.severity == "info" else (remove,),
+                )
+                for p in entry.items.report.problems
+            ]
         if both_usable(space):
             texts = (space.items_of(side) for side in SIDES)
             frames = (None if items is None else items.frame for items in texts)
             problems = check_pair(pair(space), *frames)
-            found += [Check(_STATUS[p.severity], "Pair", p) for p in problems]
+            problems = (*_same_file(space), *problems)
+            found += [Check(_STATUS[p.severity], "Pair", p, _of_pair(p, space)) for p in problems]
         return sorted(found, key=lambda check: _ORDER[check.status])
 
     return remember(space, ("checks", space.inputs), make)
+
+
+def _same_file(space: Workspace) -> tuple[Problem, ...]:
+    assert space.source is not None
+    assert space.target is not None
+    if space.source.table.sha256 != space.target.table.sha256:
+        return ()
+    return (
+        Problem(
+            "SAME_FILE",
+            "error",
+            "Source and target are the same file: what is known of people would be recommended to "
+            "them again, and any gain would be false.",
+            "Replace one of the two.",
+        ),
+    )
+
+
+def _of_file(problem: Problem, side: Side, loaded: Loaded) -> tuple[Mend, ...]:
+    match problem.code:
+        case "DUPLICATE_PAIR":
+            other = "mean" if loaded.duplicates == "last" else "last"
+            return (Mend("duplicates", wording.DUPLICATE_WORDS[other], side, other),)
+        case "BAD_TIME":
+            return (Mend("ignore", "Leave the times out", side, "time"),)
+    return ()
+
+
+def _of_pair(problem: Problem, space: Workspace) -> tuple[Mend, ...]:
+    match problem.code:
+        case "CROSSLISTED" if problem.count:
+            return (
+                Mend(
+                    "set",
+                    "Leave them out",
+                    "leave_out_crosslisted",
+                    True,
+                    "They are left out of the next fit",
+                ),
+            )
+        case "EDITIONS" if "merge_editions" in problem.fix:
+            return (
+                Mend(
+                    "set",
+                    "Make one item of each work",
+                    "merge_editions",
+                    True,
+                    "The next fit has one item of each work",
+                ),
+            )
+        case "SWAPPED_COLUMNS":
+            side = "source" if "source" in problem.fix else "target"
+            return (Mend("columns", f"Swap user and item of the {side}", side),)
+        case "NO_OVERLAP":
+            return ways_without_overlap(space)
+        case "COLD_USERS" if problem.count == 0 and _only_in_target(space):
+            return (Mend("sides", "Swap source and target"),)
+        case "SAME_FILE":
+            return (
+                Mend("side", "Remove the source", "source"),
+                Mend("side", "Remove the target", "target"),
+            )
+    return ()
+
+
+def _only_in_target(space: Workspace) -> int:
+    both = pair(space)
+    return len(both.target.users) - len(both.shared)
+
+
+def ways_without_overlap(space: Workspace) -> tuple[Mend, ...]:
+    """What can still carry over where nobody is in both catalogues."""
+    ways = []
+    if all(space.items_of(side) is not None for side in SIDES):
+        done = "The next fit uses what items are about"
+        ways.append(Mend("set", "Use what items are about", "method", "content", done))
+    if both_usable(space) and len(pair(space).source.items.intersection(pair(space).target.items)):
+        done = "The next fit asks it of new items"
+        ways.append(Mend("set", "Ask it of new items instead", "cold", "items", done))
+    done = "The next fit uses rating patterns"
+    ways.append(Mend("set", "Use rating patterns (codebook)", "method", "codebook", done))
+    return tuple(ways)
 
 
 @dataclass(frozen=True)

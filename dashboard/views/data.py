@@ -22,13 +22,14 @@ with cards.cell():
     upload.side_card(space, "source")
 with cards.cell():
     upload.side_card(space, "target")
+upload.swap(space)
 upload.items_card(space)
 
 if not space.empty:
     found = compute.checks(space)
     if found:
         st.header("Checks", anchor=False)
-        checks.show(found)
+        checks.show(space, found)
     missing = fit_form.blocked(space)
     if compute.both_usable(space):
         dark = state.is_dark()

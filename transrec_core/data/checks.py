@@ -1,6 +1,7 @@
 """What is worth knowing about two domains before anything is fitted."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -25,13 +26,37 @@ LEVEL, POWER = 0.95, 0.8
 
 WAYS = "factor map, row map, joint factors, ridge and neural map"
 
+Ids = pd.Series
+
 # How one file's ids come to look different from the other's, and the way back.
-ID_REPAIRS: tuple[tuple[str, Callable[[pd.Series], pd.Series]], ...] = (
+ID_REPAIRS: tuple[tuple[str, Callable[[Ids], Ids]], ...] = (
     ("blanks around ids are removed", lambda ids: ids.str.strip()),
     ("capitals are ignored", lambda ids: ids.str.casefold()),
     ("a trailing .0 is removed", lambda ids: ids.str.replace(r"\.0+$", "", regex=True)),
     ("leading zeros are removed", lambda ids: ids.str.replace(r"^0+(?=.)", "", regex=True)),
+    ("quotation marks are removed", lambda ids: ids.str.strip("\"'`")),
+    ("letters are written in one Unicode form", lambda ids: ids.str.normalize("NFKC")),
+    (
+        "capitals and everything but letters and digits are ignored",
+        lambda ids: ids.str.casefold().str.replace(r"[\W_]+", "", regex=True),
+    ),
+    (
+        "blanks, capitals, a trailing .0 and leading zeros are ignored",
+        lambda ids: (
+            ids.str.strip()
+            .str.casefold()
+            .str.replace(r"\.0+$", "", regex=True)
+            .str.replace(r"^0+(?=.)", "", regex=True)
+        ),
+    ),
 )
+# Plain numbers meet by chance, so this is said with an if.
+NUMBER_ALONE: tuple[str, Callable[[Ids], Ids]] = (
+    "what stands before the number is left out, if u12 and 12 are the same person",
+    lambda ids: ids.str.replace(r"^\D+(?=\d+$)", "", regex=True),
+)
+# Repairing more ids than this takes longer than a hint is worth.
+MOST_REPAIRED = 200_000
 
 
 def check_pair(
@@ -52,9 +77,9 @@ def check_pair(
     -------
     tuple of Problem
         Errors first; passes are there too, with severity ``info``. Codes: OVERLAP, NO_OVERLAP,
-        SWAPPED_COLUMNS, FEW_SHARED, TARGET_SUPPORT, POWER, COLD_USERS, SHARING, SCALE_MATCH,
-        SCALE_MISMATCH, CROSSLISTED, EDITIONS (one a domain). NO_OVERLAP is an error only where
-        items cannot carry anything over either.
+        OVERLAP_REPAIR, SWAPPED_COLUMNS, FEW_SHARED, TARGET_SUPPORT, POWER, COLD_USERS, SHARING,
+        SCALE_MATCH, SCALE_MISMATCH, CROSSLISTED, EDITIONS (one a domain).
+        NO_OVERLAP is an error only where items cannot carry anything over either.
     """
     texts = _texts_of(pair.source, source_items), _texts_of(pair.target, target_items)
     shared = len(pair.shared)
@@ -62,7 +87,7 @@ def check_pair(
     if shared == 0:
         problems = [*_no_overlap(pair, usable), sharing]
     else:
-        problems = [_overlap(pair)]
+        problems = [_overlap(pair), *_more_overlap(pair)]
         if shared < FEW_SHARED:
             problems.append(
                 Problem(
@@ -161,12 +186,9 @@ def _no_overlap(pair: DomainPair, usable: bool) -> list[Problem]:
         f"source users look like {pair.source.users[0]}, target users like {pair.target.users[0]}"
     )
     fix = "Use the same user ids in both files."
-    source, target = pd.Series(pair.source.users), pd.Series(pair.target.users)
-    for what, repair in ID_REPAIRS:
-        common = pd.Index(repair(source)).intersection(pd.Index(repair(target)))
-        if len(common):
-            fix = f"{len(common):,} users match when {what}: write the ids alike in both files."
-            break
+    found = _repair(pair.source.users, pair.target.users, (*ID_REPAIRS, NUMBER_ALONE))
+    if found is not None:
+        fix = found.words
     so = "transfer must go through items" if usable else "nothing can be transferred through users"
     problems.append(
         Problem(
@@ -177,6 +199,56 @@ def _no_overlap(pair: DomainPair, usable: bool) -> list[Problem]:
         )
     )
     return problems
+
+
+@dataclass(frozen=True)
+class _Repair:
+    """What makes ids of two files meet: how, and how many."""
+
+    count: int
+    words: str
+
+
+def _repair(
+    source: pd.Index, target: pd.Index, repairs: tuple[tuple[str, Callable[[Ids], Ids]], ...]
+) -> _Repair | None:
+    """The way of writing ids alike that makes most of them meet; ``None`` where none does."""
+    if max(len(source), len(target)) > MOST_REPAIRED:
+        return None
+    ones, others = pd.Series(source.astype(str)), pd.Series(target.astype(str))
+    best: _Repair | None = None
+    for what, repair in repairs:
+        left, right = repair(ones), repair(others)
+        common = pd.Index(left).intersection(pd.Index(right))
+        if len(common) and (best is None or len(common) > best.count):
+            pair = ones[left == common[0]].iloc[0], others[right == common[0]].iloc[0]
+            users = "user matches" if len(common) == 1 else "users match"
+            best = _Repair(
+                len(common),
+                f"{len(common):,} {users} when {what} (such as {pair[0]!r} and {pair[1]!r}): "
+                "write the ids alike in both files.",
+            )
+    return best
+
+
+def _more_overlap(pair: DomainPair) -> list[Problem]:
+    """Whether many more users would be in both if their ids were written alike."""
+    source = pair.source.users.difference(pair.shared)
+    target = pair.target.users.difference(pair.shared)
+    if len(pair.shared) >= min(len(source), len(target)):
+        return []
+    found = _repair(source, target, ID_REPAIRS)
+    if found is None or found.count < max(5, len(pair.shared) // 10):
+        return []
+    return [
+        Problem(
+            "OVERLAP_REPAIR",
+            "warning",
+            f"{found.count:,} more users seem to be in both, with ids written in another way.",
+            found.words,
+            found.count,
+        )
+    ]
 
 
 def _test_users(pair: DomainPair) -> tuple[int, int]:

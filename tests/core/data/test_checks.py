@@ -171,6 +171,38 @@ def test_leading_zeros_that_were_lost_are_named():
     assert "leading zeros" in problem["NO_OVERLAP"].fix
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "word"),
+    [
+        ("{}", '"{}"', "quotation marks"),
+        ("ab-{}-c", "AB{}C", "letters and digits"),
+        ("U0{}", " u0{}.0", "blanks, capitals"),
+        ("\N{FULLWIDTH LATIN CAPITAL LETTER A}{}", "A{}", "Unicode form"),
+        ("{}", "user{}", "before the number"),
+    ],
+)
+def test_the_repair_that_brings_most_users_together_is_named_with_an_example(one, other, word):
+    source = [(one.format(u), f"i{i}", 1 + (u + i) % 5) for u in range(9) for i in range(3)]
+    target = [(other.format(u), f"j{i}", r) for u, (_, i, r) in enumerate(source[:9])]
+    problem = found(domain(source), domain(target))["NO_OVERLAP"]
+    assert word in problem.fix
+    assert "9 users match" in problem.fix
+    assert repr(one.format(0)) in problem.fix
+    assert repr(other.format(0)) in problem.fix
+
+
+def test_more_overlap_is_found_where_some_users_match_already():
+    source = grid(range(30), range(3))
+    target = [(u if int(u[1:]) < 10 else u.upper(), i, r) for u, i, r in source]
+    problems = found(domain(source), domain(target))
+    assert problems["OVERLAP"].count == 10
+    assert problems["OVERLAP_REPAIR"].count == 20
+    assert "capitals" in problems["OVERLAP_REPAIR"].fix
+    # A few strangers are no sign of ids that are written differently.
+    target = [(u if int(u[1:]) < 27 else u.upper(), i, r) for u, i, r in source]
+    assert "OVERLAP_REPAIR" not in found(domain(source), domain(target))
+
+
 def test_few_shared_users_and_little_support_are_warnings():
     problems = found(domain(grid(range(40), range(5))), domain(grid(range(40), range(5, 8))))
     assert problems["FEW_SHARED"].severity == "warning"
