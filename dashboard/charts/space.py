@@ -25,8 +25,9 @@ SYMBOLS = {"source": "circle", "target": "diamond"}
 GROUP_COLOURS = (
     "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#8C95A3",
 )  # fmt: skip
-# Purple to green, dark at both ends: signs are told apart with any kind of colour vision.
+# Purple to green, strong at both ends: signs are told apart with any kind of colour vision.
 SIGNED = ("#762A83", "#AF8DC3", "#E7D4E8", "#F7F7F7", "#D9F0D3", "#7FBF7B", "#1B7837")
+SIGNED_DARK = ("#C58BDB", "#8F62A5", "#4A395B", "#232B36", "#2C4A3A", "#4C8F5E", "#80D192")
 
 
 def sampled(frame: pd.DataFrame, keep: Sequence[int], limit: int = MAX_POINTS) -> pd.DataFrame:
@@ -141,6 +142,7 @@ def item_scatter(
                     customdata=mine.index.to_numpy(),
                     text=[plot_text(x, 36) for x in mine["name"]],
                     textposition="top center",
+                    cliponaxis=False,
                     textfont={"color": colours.ink, "size": 13},
                     hovertemplate="<b>%{text}</b><extra>" + name + "</extra>",
                     marker={
@@ -154,10 +156,13 @@ def item_scatter(
             )
     if path is not None:
         _draw_path(figure, path, colours)
-    styled(figure, _title(panels, apart), colours, 640)
+    styled(figure, _title(panels, apart), colours, 500 if len(panels) == 2 else 640)
     figure.update_layout(
         dragmode="pan", clickmode="event+select", legend={"itemsizing": "constant"}
     )
+    if sum(trace.showlegend is not False for trace in figure.data) > 5:
+        # In as many lines as it needs, where there is nothing to lie upon.
+        figure.update_layout(legend={"y": -0.13, "yanchor": "top"}, margin={"t": 56})
     figure.update_xaxes(constrain="domain")
     figure.update_yaxes(constrain="domain")
     if not apart:
@@ -242,10 +247,14 @@ def _scale(colouring: Colouring, colours: Palette) -> dict[str, Any]:
         "outlinewidth": 0,
     }
     if colouring.log:
-        most = int(np.log10(max(1.0, np.nanmax(colouring.values))))
+        low, high = (max(1.0, float(f(colouring.values))) for f in (np.nanmin, np.nanmax))
+        steps = [n * 10**power for power in range(int(np.log10(high)) + 1) for n in (1, 2, 5)]
+        ticks = [step for step in steps if low <= step <= high]
+        if len(ticks) > 8:
+            ticks = [step for step in ticks if str(step)[0] == "1"]
         bar |= {
-            "tickvals": list(range(most + 1)),
-            "ticktext": [f"{10**power:,}" for power in range(most + 1)],
+            "tickvals": [float(np.log10(step)) for step in ticks],
+            "ticktext": [f"{step:,}" for step in ticks],
         }
     return {"colorscale": "Cividis", "colorbar": bar}
 
@@ -417,7 +426,7 @@ def alignment_heatmap(matrix: AlignmentMatrix, dark: bool = False) -> go.Figure:
             hovertext=hover,
             texttemplate="%{text}",
             hovertemplate="%{hovertext}<extra></extra>",
-            colorscale=[[i / (len(SIGNED) - 1), c] for i, c in enumerate(SIGNED)],
+            colorscale=[[place / 6, c] for place, c in enumerate(SIGNED_DARK if dark else SIGNED)],
             zmin=-most,
             zmax=most,
             colorbar={"title": {"text": "Correlation", "side": "right"}, "thickness": 12},

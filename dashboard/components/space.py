@@ -23,6 +23,8 @@ VIEW_WORDS = {compute.ALIGNED: "Aligned", compute.BEFORE: "Before"}
 CLOSE = 4
 """Neighbours of each catalogue that the close-up names."""
 FEW_KEPT = 0.25
+LITTLE_SHOWN = 0.5
+"""Below these an item's neighbours, or a user's taste, are not to be read off the map."""
 
 
 def absent(result: Result) -> None:
@@ -211,14 +213,14 @@ def _reading(view: str, by: str) -> str:
     if by == compute.DOMAIN:
         shapes = f"blue {shapes}".replace("diamonds", "orange diamonds")
     where = (
-        "Items that suit the same people lie close together, whichever catalogue they are from: "
+        "Items that suit the same people lie close together, whichever catalogue they are from."
         if view == compute.ALIGNED
         else "Each catalogue has axes of its own here, so that closeness tells something within a "
-        "panel only: "
+        "panel only."
     )
     return (
-        f"{where}{shapes} Click a point to inspect it; take the lasso from the toolbar to list a "
-        "region."
+        f"{where} {shapes[:1].upper()}{shapes[1:]} Click a point to inspect it; take the lasso "
+        "from the toolbar to list a region."
     )
 
 
@@ -242,7 +244,12 @@ def _tell_path(user: str, path: "UserPath") -> None:
         f"User {escape_md(user, 60)}. {'; '.join(parts)}. {lines}"
         "The middle is the average user. How far an item lies along the arrow and how much this "
         f"user is expected to like it beyond others correlate at {path.fidelity:.2f} over the "
-        "target's items."
+        "target's items"
+        + (
+            ": the two axes show little of this user's taste."
+            if path.fidelity < LITTLE_SHOWN
+            else "."
+        )
     )
 
 
@@ -570,6 +577,11 @@ def cards(result: Result) -> None:
                     key=f"colour_factor_{card.factor}",
                     icon=":material/palette:",
                     type="tertiary",
-                    on_click=state.put,
-                    args=(f"map_colour_{result.id}", f"{compute.FACTOR} {card.factor}"),
+                    on_click=_colour_by_factor,
+                    args=(result, card.factor),
                 )
+
+
+def _colour_by_factor(result: Result, factor: int) -> None:
+    state.put(f"map_colour_{result.id}", f"{compute.FACTOR} {factor}")
+    st.toast(f"The map above is coloured by factor {factor}.", icon=":material/palette:")

@@ -147,7 +147,8 @@ def mapped(result: Result, view: str) -> Mapped:
     def make() -> Mapped:
         apart = {domain: own_map(result.run.fit, domain) for domain in ("target", "source")}
         frame = pd.concat([one.frame for one in apart.values()], ignore_index=True)
-        return Mapped(_named(result, ItemMap(frame, (0.0, 0.0), 0.0)), apart)
+        sides: dict[str, ItemMap] = {domain: apart[domain] for domain in SIDES}
+        return Mapped(_named(result, ItemMap(frame, (0.0, 0.0), 0.0)), sides)
 
     return remember(result, "own maps", make)
 

@@ -1,7 +1,6 @@
 """The whole job on the sample, by clicking, and what must hold on every page of it."""
 
 import io
-import re
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
@@ -88,43 +87,6 @@ def test_the_other_files_can_be_taken(tab: Callable[..., Any], link: str) -> Non
     assert b'"sha256"' in app.download("export_config")
     frame = pd.read_parquet(io.BytesIO(app.download("export_parquet")))
     assert len(frame) == 12_000
-
-
-def test_click_inspects_and_lasso_lists(tab: Callable[..., Any], link: str) -> None:
-    app = tab()
-    app.open(path("Space", link))
-    plot = app.page.locator(".st-key-item_map .nsewdrag").first
-    plot.wait_for()
-    app.page.wait_for_timeout(500)
-    point = app.page.locator(".st-key-item_map .scatterlayer .point").nth(40).bounding_box()
-    app.page.mouse.click(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
-    app.shows("Nearest target items")
-    app.settle()
-
-    app.page.locator('.st-key-item_map .modebar-btn[data-title="Lasso Select"]').click()
-    box = plot.bounding_box()
-    corners = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.2)]
-    spots = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in corners]
-    app.page.mouse.move(*spots[0])
-    app.page.mouse.down()
-    for spot in spots[1:]:
-        app.page.mouse.move(*spot, steps=8)
-    app.page.mouse.up()
-    app.shows(re.compile(r"\d+ items in the lasso"))
-    app.settle()
-    app.shot("lasso")
-    listed = pd.read_csv(io.BytesIO(app.download("region_download")))
-    assert list(listed.columns) == ["domain", "item_id", "title", "interactions"]
-    assert len(listed) > 5
-
-
-def test_search_finds_titles(tab: Callable[..., Any], link: str) -> None:
-    app = tab()
-    app.open(path("Space", link))
-    app.page.locator(".st-key-map_search input").fill("Poltergeist")
-    app.shows(re.compile(r"\d+ items? found\."))
-    app.settle(1)
-    app.shot("search")
 
 
 def test_somebody_else_does_not_see_the_run(tab: Callable[..., Any], link: str) -> None:

@@ -1,0 +1,165 @@
+"""The map in a real browser: drawn once, picked by mouse and by keyboard, coloured, compared."""
+
+import io
+import re
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+PLOT = ".st-key-item_map .js-plotly-plot"
+# Marks the plot's node and counts how often plotly draws it from now on.
+WATCH = f"""() => {{
+    const plot = document.querySelector('{PLOT}');
+    window.watched = plot;
+    window.draws = 0;
+    plot.on('plotly_afterplot', () => window.draws++);
+}}"""
+SAME = f"() => window.watched === document.querySelector('{PLOT}')"
+
+
+@pytest.fixture(scope="module")
+def link(server: str, browser: Any) -> str:
+    """The query of a finished run on the sample; made once for all tests of this file."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.goto(server)
+    page.locator(".st-key-try_sample button").first.click()
+    page.get_by_text("900 users are in both domains").first.wait_for()
+    for key, value in (("fit_rank", "16"), ("fit_lam", "0.02")):
+        page.locator(f".st-key-{key} input").fill(value)
+        page.keyboard.press("Tab")
+    page.get_by_text("Rank and λ left empty").wait_for()
+    page.locator(".st-key-fit_go button").first.click()
+    page.wait_for_selector(".st-key-verdict_banner", timeout=240_000)
+    query = urllib.parse.urlparse(page.url).query
+    page.context.close()
+    return f"?{query}"
+
+
+def opened(tab: Callable[..., Any], link: str, **kind: Any) -> Any:
+    app = tab(**kind)
+    app.open(f"/space{link}")
+    app.page.wait_for_selector(".st-key-item_map .nsewdrag")
+    app.settle(0.8)
+    return app
+
+
+def choose(app: Any, key: str, text: str) -> None:
+    """Pick from a select box by typing."""
+    box = app.page.locator(f'[class*="st-key-{key}"] input').first
+    box.focus()
+    app.page.keyboard.type(text)
+    app.page.locator('[role="option"]').first.wait_for()
+    app.page.keyboard.press("Enter")
+    app.settle(0.8)
+
+
+def lasso(app: Any) -> None:
+    app.page.locator('.st-key-item_map .modebar-btn[data-title="Lasso Select"]').click()
+    app.settle()
+    app.page.evaluate("window.draws = 0")  # the tool itself changes the plot
+    box = app.page.locator(".st-key-item_map .nsewdrag").first.bounding_box()
+    corners = [(0.35, 0.3), (0.65, 0.3), (0.65, 0.7), (0.35, 0.7), (0.35, 0.3)]
+    spots = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in corners]
+    app.page.mouse.move(*spots[0])
+    app.page.mouse.down()
+    for spot in spots[1:]:
+        app.page.mouse.move(*spot, steps=8)
+    app.page.mouse.up()
+    app.shows(re.compile(r"\d+ items in the lasso"))
+    app.settle()
+
+
+def test_a_click_and_a_lasso_leave_the_map_as_it_is(tab: Callable[..., Any], link: str) -> None:
+    app = opened(tab, link)
+    app.page.evaluate(WATCH)
+    point = app.page.locator(".st-key-item_map .scatterlayer .point").nth(40).bounding_box()
+    app.page.mouse.click(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
+    app.shows("Nearest target items by taste")
+    app.page.wait_for_selector(".st-key-closeup .nsewdrag")
+    app.settle(1)
+    assert app.page.evaluate(SAME)
+    assert app.page.evaluate("window.draws") == 0
+
+    lasso(app)
+    app.settle(1)
+    assert app.page.evaluate(SAME)
+    assert app.page.evaluate("window.draws") == 0
+    app.shot("space_lasso")
+    listed = pd.read_csv(io.BytesIO(app.download("region_download")))
+    assert list(listed.columns) == ["domain", "item_id", "title", "interactions"]
+    assert len(listed) > 5
+    assert listed["interactions"].is_monotonic_decreasing
+    assert app.page.evaluate(SAME)
+
+
+def test_search_finds_titles(tab: Callable[..., Any], link: str) -> None:
+    app = opened(tab, link)
+    app.page.locator(".st-key-map_search input").fill("Poltergeist")
+    app.shows(re.compile(r"\d+ items? found\."))
+    app.settle(1)
+    assert app.page.locator(".st-key-item_map .legendtext", has_text="Found").count() == 1
+    app.shot("space_search")
+
+
+def test_everything_can_be_done_from_the_keyboard(tab: Callable[..., Any], link: str) -> None:
+    app = opened(tab, link)
+    choose(app, "inspect_", "Poltergeist")
+    app.page.wait_for_selector(".st-key-closeup .nsewdrag")
+    legend = app.page.locator(".st-key-item_map .legendtext")
+    assert legend.filter(has_text="Chosen").count() == 1
+    assert "Poltergeist" in app.page.locator(".st-key-inspector h3").inner_text()
+
+    choose(app, "map_colour_", "Genre")
+    app.page.locator(".st-key-item_map .legendtext", has_text="Horror").first.wait_for()
+    choose(app, "map_colour_", "Interactions")
+    app.page.wait_for_selector(".st-key-item_map .colorbar")
+
+    app.page.locator(".st-key-arrow_cold button").first.focus()
+    app.page.keyboard.press("Enter")
+    app.page.locator(".st-key-item_map .legendtext", has_text="Source says").first.wait_for()
+    app.shot("space_user")
+
+    app.page.locator(".st-key-near_text_box summary").focus()
+    app.page.keyboard.press("Enter")
+    app.shows("Source items of like title, genres and text")
+
+    app.page.locator(".st-key-map_view").get_by_text("Before").click()
+    app.shows("Each catalogue has axes of its own")
+    app.page.locator(".st-key-item_map .x2y2").first.wait_for(state="attached")
+    app.settle(1)
+    app.shot("space_before")
+
+
+def test_a_card_colours_the_map(tab: Callable[..., Any], link: str) -> None:
+    app = opened(tab, link)
+    app.page.locator(".st-key-colour_factor_2 button").first.click()
+    app.page.locator(".st-key-item_map .cbtitle, .st-key-item_map .colorbar").first.wait_for()
+    app.shows("The map above is coloured by factor 2")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(768, "light"), (1600, "dark")])
+def test_the_full_page_is_accessible_and_not_too_wide(
+    tab: Callable[..., Any], link: str, width: int, scheme: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
+    app = opened(tab, link, width=width, height=2600, scheme=scheme)
+    choose(app, "inspect_", "Poltergeist")
+    app.page.locator(".st-key-arrow_cold button").first.click()
+    app.page.wait_for_selector(".st-key-closeup .nsewdrag")
+    app.settle(1)
+    wide = app.page.evaluate(
+        "document.querySelector('[data-testid=stMain]').scrollWidth"
+        " - document.querySelector('[data-testid=stMain]').clientWidth"
+    )
+    assert wide <= 0
+    app.shot(f"space_{width}_{scheme}")
+    found = axe.Axe().run(app.page).response["violations"]
+    bad = [
+        (v["id"], v["nodes"][0]["target"], v["nodes"][0].get("failureSummary"))
+        for v in found
+        if v["impact"] in ("serious", "critical")
+    ]
+    assert bad == []
