@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from transrec_core.data.ratings import Ratings
     from transrec_core.settings import Settings
@@ -32,3 +34,25 @@ def thin(
     from transrec_core.running import sparsity
 
     return sparsity(source, target, settings, on_progress=on_progress)
+
+
+def neighbourhoods(
+    source: "Ratings",
+    target: "Ratings",
+    settings: "Settings",
+    *,
+    rows: "NDArray[np.int64]",
+    points: "NDArray[np.float64]",
+    start: "NDArray[np.float64]",
+    on_progress: Any,
+    **_: Any,
+) -> "pd.DataFrame":
+    """Row, x and y of a map that keeps neighbours; see ``neighbour_plane``."""
+    import pandas as pd
+
+    from transrec_core.factors.geometry import neighbour_plane
+    from transrec_core.progress import Progress
+
+    on_progress(Progress("Drawing the t-SNE map", 0.05, f"{len(rows):,} items"))
+    plane = neighbour_plane(points, start)
+    return pd.DataFrame({"row": rows, "x": plane[:, 0], "y": plane[:, 1]})

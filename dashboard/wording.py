@@ -131,6 +131,7 @@ def safe_filename(text: str) -> str:
 
 STUDY_DONE = {
     "sources": "The sources are ranked, on the Compare page.",
+    "tsne": "The t-SNE map is drawn, on the Space page.",
     "sparsity": "Measured with fewer target ratings, on the Compare page.",
 }
 STALE_STUDY = "The data or the settings have changed since"

@@ -47,6 +47,10 @@ NEGLIGIBLE = 1e-6
 """Directions of a smaller share, or size beside the largest, count as none."""
 
 
+MOST_IN_A_CROWD = 5000
+"""Items that a projection without axes is made of."""
+
+
 @dataclass(frozen=True)
 class Axes:
     """The directions in which the users of one factorization differ, strongest first.
@@ -225,6 +229,25 @@ def item_map(fit: TransferFit, *, placed: Places | None = None) -> ItemMap:
         [_listed(fit.pair.target, "target"), _listed(fit.pair.source, "source")], ignore_index=True
     )
     return _projected(frame, points)
+
+
+def crowd(
+    items: ItemMap, placed: Places, most: int = MOST_IN_A_CROWD
+) -> "tuple[NDArray[np.int64], NDArray[np.float64]]":
+    """The items with most interactions, each domain in proportion, for a slow projection.
+
+    Returns
+    -------
+    Rows of ``items.frame``, rising, and the places that its axes project, rows × k.
+    """
+    frame = items.frame
+    step = min(1.0, most / len(frame))
+    kept = []
+    for _, mine in frame.groupby("domain"):
+        room = max(1, int(step * len(mine)))
+        kept.append(mine["interactions"].nlargest(room).index.to_numpy())
+    rows = np.sort(np.concatenate(kept))
+    return rows, _centred(placed)[rows]
 
 
 def own_map(fit: TransferFit, domain: Domain) -> ItemMap:

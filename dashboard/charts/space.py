@@ -81,7 +81,9 @@ def item_scatter(
         What an axis is called.
     """
     colours = palette(dark)
-    near = near or {}
+    there = set(items.frame.index)
+    near = {row: name for row, name in (near or {}).items() if row in there}
+    chosen = chosen if chosen in there else None
     marked = [*found, *near, *([chosen] if chosen is not None else [])]
     frame = sampled(items.frame, marked)
     kind = go.Scatter if len(frame) <= SVG_POINTS else go.Scattergl
@@ -317,9 +319,10 @@ def item_closeup(items: ItemMap, row: int, near: pd.DataFrame, dark: bool = Fals
     row
         The item.
     near
-        domain, row and name of the neighbours to draw.
+        domain, row and name of the neighbours to draw; those that the map leaves out are not.
     """
     colours = palette(dark)
+    near = near[near["row"].isin(items.frame.index)]
     frame = items.frame.loc[[row, *near["row"]]]
     labels = [plot_text(x, 22) for x in frame["name"]]
     sides = _label_sides(frame[["x", "y"]].to_numpy(float), labels)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboard import charts, compute, state, wording
-from dashboard.components import chart
-from dashboard.jobs import Result
+from dashboard.components import chart, fit_form
+from dashboard.jobs import Result, Workspace
 from dashboard.wording import escape_md
 from transrec_core.columns import ITEM
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAP = "item_map"
 BOTH = "Both"
 SHOWN = {BOTH: ("source", "target"), "Source": ("source",), "Target": ("target",)}
-VIEW_WORDS = {compute.ALIGNED: "Aligned", compute.BEFORE: "Before"}
+VIEW_WORDS = {compute.ALIGNED: "Aligned", compute.BEFORE: "Before", compute.TSNE: "t-SNE"}
 CLOSE = 4
 """Neighbours of each catalogue that the close-up names."""
 FEW_KEPT = 0.25
@@ -45,7 +45,7 @@ def absent(result: Result) -> None:
 
 
 @st.fragment
-def explore(result: Result, dark: bool) -> None:
+def explore(space: Workspace, result: Result, dark: bool) -> None:
     """The map with its search, and beside it what was picked.
 
     What is picked on the map changes what stands beside it, never the figure: a figure that changes
@@ -54,6 +54,9 @@ def explore(result: Result, dark: bool) -> None:
     grid = st.grid(3, min_column_width=280, gap="medium")
     with grid.cell(column_span=2):
         view, query, shown, by = _tools(result)
+        if view == compute.TSNE and not compute.tsne_drawn(space, result):
+            _offer_tsne(space, result)
+            view = compute.ALIGNED
         user = _user_tools(result) if view == compute.ALIGNED else None
         found = compute.mapped(result, view)
         frame = found.items.frame
@@ -72,6 +75,7 @@ def explore(result: Result, dark: bool) -> None:
                 colouring=compute.colouring(result, by),
                 path=path,
                 apart=found.apart or None,
+                axis="t-SNE axis (no unit)" if view == compute.TSNE else "axis",
             )
 
         event = chart.select(
@@ -80,7 +84,7 @@ def explore(result: Result, dark: bool) -> None:
             "Map of source and target items on two axes",
             partial(_picked_on_map, result),
         )
-        st.caption(_reading(view, by))
+        st.caption(_reading(view, by, len(frame)))
         if path is not None:
             _tell_path(str(user), path)
         if query:
@@ -145,7 +149,8 @@ def _tools(result: Result) -> tuple[str, str, str, str]:
                     persist_state="session",
                     help="Aligned: source items carried into the target's space by the map that "
                     "the people in both catalogues taught. Before: each catalogue by its own "
-                    "factors, as if the other did not exist.",
+                    "factors, as if the other did not exist. t-SNE: the aligned items again, drawn "
+                    "by their neighbourhoods instead of two axes.",
                 )
                 or views[0]
             )
@@ -207,11 +212,39 @@ def _draw_cold(result: Result) -> None:
     state.put(f"arrow_{result.id}", compute.random_user(result, cold=True))
 
 
-def _reading(view: str, by: str) -> str:
+def _offer_tsne(space: Workspace, result: Result) -> None:
+    """What a t-SNE map is, and the button that draws one."""
+    blocked = fit_form.blocked(space)
+    with st.container(border=True, key="tsne_offer"):
+        st.markdown(
+            "A t-SNE map keeps neighbours together better than two axes can, but distances between "
+            "groups mean nothing on it. It is drawn of at most 5,000 items, those with most "
+            "interactions, beside your other work; the aligned map stays below until then."
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(
+                "Draw it",
+                key="tsne_go",
+                icon=":material/bubble_chart:",
+                disabled=bool(blocked),
+                on_click=compute.start_tsne,
+                args=(space, result),
+            )
+            if blocked:
+                st.caption(blocked)
+
+
+def _reading(view: str, by: str, points: int) -> str:
     """How to read the map, in one line."""
     shapes = "circles are source items, diamonds target items, larger ones have more interactions."
     if by == compute.DOMAIN:
         shapes = f"blue {shapes}".replace("diamonds", "orange diamonds")
+    if view == compute.TSNE:
+        return (
+            f"The {points:,} items with most interactions, so that neighbours stay neighbours: "
+            "read closeness alone, not the distance between groups or their size. "
+            f"{shapes[:1].upper()}{shapes[1:]}"
+        )
     where = (
         "Items that suit the same people lie close together, whichever catalogue they are from."
         if view == compute.ALIGNED
@@ -350,13 +383,17 @@ def _inspector(result: Result, view: str, dark: bool, *, lasso: bool) -> None:
         st.markdown(" · ".join(told))
         near = compute.neighbours(result, facts.domain, facts.item, view=view)
         found = compute.mapped(result, view)
-        close = near.groupby("domain", sort=False).head(CLOSE)
-        chart.show(
-            charts.item_closeup(found.items, row, close, dark),
-            key="closeup",
-            alt="The item and its nearest neighbours where they lie on the map",
-            reading=_told_by_the_map(result, view, facts),
-        )
+        if row in found.items.frame.index:
+            chart.show(
+                charts.item_closeup(
+                    found.items, row, near.groupby("domain", sort=False).head(CLOSE), dark
+                ),
+                key="closeup",
+                alt="The item and its nearest neighbours where they lie on the map",
+                reading=_told_by_the_map(result, view, facts),
+            )
+        else:
+            st.caption("This item has too few interactions to be among those drawn on this map.")
         for domain in compute.SIDES:
             rows = near[near["domain"] == domain]
             if rows.empty:
@@ -364,7 +401,7 @@ def _inspector(result: Result, view: str, dark: bool, *, lasso: bool) -> None:
             key = f"near_{domain}_{view}_{row}"
             st.caption(
                 f"Nearest {domain} items by taste"
-                + ("" if view == compute.ALIGNED else ", by its own factors")
+                + (", by its own factors" if view == compute.BEFORE else "")
             )
             st.dataframe(
                 rows[["name", "cosine"]],
@@ -497,12 +534,13 @@ def _numbers(result: Result, view: str) -> None:
     with st.grid(2, min_column_width=130):
         for domain, one in (found.apart or {"": found.items}).items():
             whose = f", {domain}" if domain else ""
-            st.metric(
-                f"Variance shown{whose}",
-                wording.share(sum(one.variance)),
-                border=True,
-                help=_VARIANCE.format(*(wording.share(part) for part in one.variance)),
-            )
+            if view != compute.TSNE:
+                st.metric(
+                    f"Variance shown{whose}",
+                    wording.share(sum(one.variance)),
+                    border=True,
+                    help=_VARIANCE.format(*(wording.share(part) for part in one.variance)),
+                )
             st.metric(
                 f"Faithfulness{whose}", f"{one.faithfulness:.2f}", border=True, help=_FAITHFULNESS
             )

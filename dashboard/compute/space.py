@@ -3,21 +3,23 @@
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from dashboard import wording
+from dashboard import studies, wording
 from dashboard.compute.memory import SIDES, remember
 from dashboard.compute.naming import name_of, names
+from dashboard.compute.preflight import both_usable
 from dashboard.compute.runs import new_items
-from dashboard.jobs import Result
+from dashboard.jobs import Result, Workspace
 from transrec_core.columns import ITEM
 from transrec_core.content import Topics, fit_topics, similar_items
 from transrec_core.data.interactions import Interactions
 from transrec_core.errors import NoTextError
-from transrec_core.factors.geometry import Alignment
+from transrec_core.factors.geometry import Alignment, faithfulness
 from transrec_core.space import (
     AlignmentMatrix,
     FactorCard,
@@ -25,6 +27,7 @@ from transrec_core.space import (
     Places,
     UserPath,
     agreement,
+    crowd,
     own_map,
     own_neighbours,
     places,
@@ -37,8 +40,8 @@ from transrec_core.space import factor_cards as core_factor_cards
 from transrec_core.space import item_map as core_item_map
 from transrec_core.space import neighbours as core_neighbours
 
-ALIGNED, BEFORE = "aligned", "before"
-"""Both catalogues in the target's space, or each in its own."""
+ALIGNED, BEFORE, TSNE = "aligned", "before", "tsne"
+"""Both catalogues in the target's space by two axes, each in its own, or by neighbourhoods."""
 
 DOMAIN, GENRE, INTERACTIONS, RATING, FACTOR = "domain", "genre", "interactions", "rating", "factor"
 """What points can be coloured by; ``factor`` with a number from 1."""
@@ -100,7 +103,7 @@ def views(result: Result) -> tuple[str, ...]:
     """The maps that can be drawn; none where the factors are not of items by their users."""
     if new_items(result):
         return ()
-    return (ALIGNED, BEFORE) if has_space(result) else (BEFORE,)
+    return (ALIGNED, BEFORE, TSNE) if has_space(result) else (BEFORE,)
 
 
 def alignment(result: Result) -> Alignment:
@@ -140,9 +143,11 @@ def item_map(result: Result) -> ItemMap:
 
 
 def mapped(result: Result, view: str) -> Mapped:
-    """One of the ``views``."""
+    """One of the ``views``; the t-SNE map after ``tsne_drawn`` has found it."""
     if view == ALIGNED:
         return Mapped(item_map(result))
+    if view == TSNE:
+        return Mapped(remember(result, "tsne", lambda: item_map(result)))
 
     def make() -> Mapped:
         apart = {domain: own_map(result.run.fit, domain) for domain in ("target", "source")}
@@ -151,6 +156,35 @@ def mapped(result: Result, view: str) -> Mapped:
         return Mapped(_named(result, ItemMap(frame, (0.0, 0.0), 0.0)), sides)
 
     return remember(result, "own maps", make)
+
+
+def tsne_drawn(space: Workspace, result: Result) -> bool:
+    """Whether the t-SNE map of this very result is there."""
+    study = space.studies.get("tsne")
+    if study is None or study.inputs != result.id:
+        return False
+
+    def make() -> ItemMap:
+        plane = study.table.set_index("row")[["x", "y"]]
+        items = item_map(result)
+        rows, points = crowd(items, _placed(result))
+        frame = items.frame.loc[rows].assign(x=plane["x"], y=plane["y"])
+        return ItemMap(frame, (0.0, 0.0), faithfulness(points, plane.to_numpy()))
+
+    remember(result, "tsne", make)
+    return True
+
+
+def start_tsne(space: Workspace, result: Result) -> None:
+    """Draw the t-SNE map beside the fits, unless something else is at work by now."""
+    with space.lock:
+        if (space.job is not None and space.job.active) or not both_usable(space):
+            return
+        items = item_map(result)
+        rows, points = crowd(items, _placed(result))
+        start = items.frame.loc[rows, ["x", "y"]].to_numpy()
+        run = partial(studies.neighbourhoods, rows=rows, points=points, start=start)
+        space.study("tsne", result.run.settings, result.id, run)
 
 
 def _named(result: Result, found: ItemMap) -> ItemMap:

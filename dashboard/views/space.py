@@ -29,7 +29,7 @@ else:
     if not compute.has_space(result):
         parts.absent(result)
     if compute.views(result):
-        parts.explore(result, state.is_dark())
+        parts.explore(workspace, result, state.is_dark())
     if compute.has_space(result):
         parts.alignment(result, state.is_dark())
         parts.cards(result)

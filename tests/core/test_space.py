@@ -367,3 +367,16 @@ def test_strengths_are_in_the_maps_order_and_lead_the_cards(four):
             by_id = strength[mine].set_axis(frame.loc[mine, "item_id"])
             assert by_id[list(items)].is_monotonic_decreasing
             assert by_id[items[0]] > by_id.median()
+
+
+def test_a_crowd_is_of_the_busiest_items_of_both_domains(four):
+    placed = space.places(four)
+    items = tr.item_map(four, placed=placed)
+    rows, points = space.crowd(items, placed, most=30)
+    picked = items.frame.loc[rows]
+    assert picked["domain"].value_counts().to_dict() == {"source": 15, "target": 15}
+    for domain, mine in items.frame.groupby("domain"):
+        least = picked.loc[picked["domain"] == domain, "interactions"].min()
+        assert mine["interactions"].nlargest(15).min() == least
+    np.testing.assert_allclose(points @ items.axes, picked[["x", "y"]].to_numpy(), atol=1e-9)
+    assert len(space.crowd(items, placed)[0]) == len(items.frame)

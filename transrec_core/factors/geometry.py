@@ -108,6 +108,38 @@ def faithfulness(
     return float(trustworthiness(points, projected, n_neighbors=neighbours, metric="cosine"))
 
 
+def neighbour_plane(
+    points: "NDArray[np.floating]", start: "NDArray[np.floating]", seed: int = 0
+) -> "NDArray[np.float64]":
+    """Points × 2 so that neighbours stay neighbours (t-SNE, van der Maaten & Hinton 2008).
+
+    By scikit-learn, of cosines, on one thread so that the same input gives the same plane.
+    Distances between groups and their sizes mean nothing on it.
+
+    Parameters
+    ----------
+    points
+        Points × k, at least 4.
+    start
+        Points × 2, from where it begins: a linear projection keeps the large picture in place.
+    seed
+        Of ties.
+    """
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    spread = max(float(np.abs(start).max()), np.finfo(np.float64).tiny)
+    method = TSNE(
+        metric="cosine",
+        init=(start / spread * 1e-2).astype(np.float32),
+        perplexity=min(30.0, (len(points) - 1) / 3),
+        random_state=seed,
+        n_jobs=1,
+    )
+    with threadpool_limits(1):
+        return np.asarray(method.fit_transform(np.asarray(points, np.float64)), np.float64)
+
+
 def unit_rows(points: "NDArray[np.floating]") -> "NDArray[np.float64]":
     """Rows scaled to length 1; zero rows stay zero."""
     wide = points.astype(np.float64)

@@ -10,6 +10,7 @@ from transrec_core.factors.geometry import (
     canonical,
     faithfulness,
     nearest,
+    neighbour_plane,
     principal_axes,
     unit_rows,
 )
@@ -110,3 +111,18 @@ def test_procrustes_disparity_is_scipys():
     random = np.random.default_rng(6)
     X, Y = random.normal(size=(50, 3)), random.normal(size=(50, 3))
     assert align(X, Y).disparity == pytest.approx(procrustes(X, Y)[2])
+
+
+def test_a_plane_of_neighbours_keeps_groups_and_is_the_same_again():
+    random = np.random.default_rng(7)
+    centres = np.eye(6)
+    group = np.repeat(np.arange(6), 25)
+    points = unit_rows(centres[group] + 0.15 * random.normal(size=(150, 6)))
+    start = principal_axes(points)(points)
+    plane = neighbour_plane(points, start)
+    assert faithfulness(points, plane) > faithfulness(points, start) + 0.05
+    distance = np.linalg.norm(plane[:, None] - plane[None], axis=-1)
+    np.fill_diagonal(distance, np.inf)
+    assert (group[distance.argmin(axis=1)] == group).mean() > 0.97
+    assert np.array_equal(plane, neighbour_plane(points, start))
+    assert neighbour_plane(points[:4], start[:4]).shape == (4, 2)
