@@ -2,11 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from dashboard.jobs import REGISTER, Workspace
+
+if TYPE_CHECKING:
+    from dashboard.compute import Change
 
 _KEY = "transrec"
 LINK = "run"
@@ -42,6 +45,8 @@ class Tab:
     uploads: Counter[str] = field(default_factory=Counter)
     watched_job: str = ""
     replacing: set[str] = field(default_factory=set)
+    steps: "dict[tuple[str, str], list[Change]]" = field(default_factory=dict)
+    stepped: tuple[str, str] = ("", "")
     guided: str = ""
     seen: set[str] = field(default_factory=set)
     going: str = ""

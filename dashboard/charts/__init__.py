@@ -6,6 +6,7 @@ escaped, and selections map back through integer ``customdata``.
 
 from dashboard.charts.data import compare_bars, tinted
 from dashboard.charts.evidence import gain_dots, k_shot_curve, tried_heatmap
+from dashboard.charts.people import contribution_steps
 from dashboard.charts.space import (
     MAX_POINTS,
     SVG_POINTS,
@@ -38,6 +39,7 @@ __all__ = [
     "alignment_heatmap",
     "canonical_bars",
     "compare_bars",
+    "contribution_steps",
     "gain_dots",
     "item_closeup",
     "item_scatter",

@@ -1,21 +1,27 @@
-"""One user (an item, where items are new): history, lists, reasons."""
+"""Whom to look at (an item, where items are new), and what the comparison found of them."""
 
 import random
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
-from dashboard import wording
+from dashboard.compute.evidence import evidences
 from dashboard.compute.memory import remember
-from dashboard.compute.naming import names
 from dashboard.compute.runs import new_items
 from dashboard.jobs import Result
-from transrec_core.columns import DESCRIPTION, GENRES, ITEM, RANK, RATING, TIME, TITLE
-from transrec_core.errors import BadSettingError
-from transrec_core.explaining import explain
-from transrec_core.recommending import history as core_history
-from transrec_core.recommending import listed_users, recommend_for
+from transrec_core.columns import (
+    DESCRIPTION,
+    GENRES,
+    ITEM,
+    METHOD,
+    METRIC,
+    SHOTS,
+    TITLE,
+    USER,
+    VALUE,
+)
+from transrec_core.recommending import listed_users
 
 
 def users(result: Result) -> list[str]:
@@ -45,13 +51,64 @@ def known(result: Result, user: str) -> bool:
     return user in run.pair.source.users or user in run.pair.target.users
 
 
-def history(result: Result, domain: str, user: str) -> pd.DataFrame:
-    """What a user did in a domain, best first."""
-    run = result.run
-    side = run.pair.source if domain == "source" else run.pair.target
-    items = run.source_items if domain == "source" else run.target_items
-    items = None if new_items(result) else items
-    return remember(result, ("history", domain, user), lambda: core_history(side, user, items))
+@dataclass(frozen=True)
+class UserGains:
+    """What transfer gave each test user in the comparison, against the best baseline.
+
+    Attributes
+    ----------
+    values
+        Index user, the gain in the metric's units (positive: transfer was better), largest first.
+    shots
+        How many of their target interactions were known there.
+    metric, transfer, baseline
+        What was measured, and of which two methods.
+    """
+
+    values: "pd.Series[float]"
+    shots: int
+    metric: str
+    transfer: str
+    baseline: str
+
+
+def user_gains(result: Result, kind: object = None, shots: object = None) -> UserGains | None:
+    """Gains of all test users; ``None`` without a comparison.
+
+    Parameters
+    ----------
+    kind, shots
+        As picked on the Compare page; what the comparison does not have stands for its first.
+    """
+    parts = evidences(result)
+    if not parts:
+        return None
+    evidence = parts.get(str(kind)) or next(iter(parts.values()))
+    found = {shot.shots: shot for shot in evidence.shots}
+    shot = found[shots] if isinstance(shots, int) and shots in found else evidence.shots[0]
+
+    def make() -> UserGains:
+        table = evidence.per_user
+        table = table[(table[SHOTS] == shot.shots) & (table[METRIC] == evidence.metric)]
+        who = ITEM if new_items(result) else USER
+        moved, alone = (
+            table[table[METHOD] == name].set_index(who)[VALUE]
+            for name in (shot.transfer, shot.best_baseline)
+        )
+        sign = 1 if evidence.higher_is_better else -1
+        values = (sign * (moved - alone)).sort_values(ascending=False, kind="stable")
+        return UserGains(values, shot.shots, evidence.metric, shot.transfer, shot.best_baseline)
+
+    return remember(result, ("gains", evidence.metric, shot.shots), make)
+
+
+def most_moved(gains: UserGains | None, which: Literal["helped", "harmed"]) -> list[str]:
+    """Test users whom transfer helped, or harmed; who gained or lost most comes first."""
+    if gains is None:
+        return []
+    values = gains.values
+    moved = values[values > 0] if which == "helped" else values[values < 0][::-1]
+    return list(map(str, moved.index))
 
 
 def own_text(result: Result, item: str) -> dict[str, str] | None:
@@ -64,101 +121,3 @@ def own_text(result: Result, item: str) -> dict[str, str] | None:
         column: str(run.target_items.loc[item, column]).replace("|", ", ") if known else ""
         for column in (TITLE, GENRES, DESCRIPTION)
     }
-
-
-def shown_history(result: Result, domain: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """A history as columns to show: name, rating, genres and day, where there are any."""
-    shown = pd.DataFrame({"name": names(result, domain, frame[ITEM])})
-    side = result.run.pair.source if domain == "source" else result.run.pair.target
-    if side.explicit and RATING in frame:
-        shown["rating"] = frame[RATING].to_numpy()
-    if GENRES in frame and (frame[GENRES].fillna("") != "").any():
-        shown["genres"] = frame[GENRES].to_numpy()
-    if TIME in frame and frame[TIME].notna().any():
-        shown["when"] = pd.to_datetime(frame[TIME].to_numpy(), unit="s")
-    return shown
-
-
-@dataclass(frozen=True)
-class UserLists:
-    """Lists of one user by method, each with ``change`` against the target-only list.
-
-    ``change`` is places gained (positive), lost (negative) or missing where the item is not in the
-    target-only list at all.
-    """
-
-    frames: Mapping[str, pd.DataFrame]
-
-
-def user_lists(result: Result, user: str, top: int, methods: Sequence[str]) -> UserLists:
-    """Top lists of several methods side by side."""
-
-    def make() -> UserLists:
-        run = result.run
-        frames = {
-            method: recommend_for(
-                run.fit,
-                [user],
-                top=top,
-                method=method,
-                chosen=run.chosen,
-                items=None if new_items(result) else run.target_items,
-            ).assign(name=lambda f: names(result, "target", f[ITEM]))
-            for method in methods
-        }
-        reference = frames["target_only"].set_index(ITEM)["rank"]
-        return UserLists(
-            {
-                method: frame.assign(change=frame[ITEM].map(reference) - frame["rank"])
-                for method, frame in frames.items()
-            }
-        )
-
-    return remember(result, ("lists", user, top, tuple(methods)), make)
-
-
-def shown_list(frame: pd.DataFrame, what: str, *, places: bool) -> pd.DataFrame:
-    """A list as a table of Markdown cells, with places against target only where asked."""
-    shown = pd.DataFrame(
-        {
-            "\\#": frame[RANK].astype(str),
-            what.capitalize(): [wording.escape_md(name, 90) for name in frame["name"]],
-        }
-    )
-    return shown.assign(Places=frame["change"].map(wording.places)) if places else shown
-
-
-def why(result: Result, user: str, item: str, most: int = 8) -> pd.DataFrame | str:
-    """What adds most to an item's score in the transfer list, or why that cannot be told.
-
-    Columns Because of, From, Adds: the largest parts, then all others and the general part, so that
-    the column sums to the score in the last row.
-    """
-
-    def make() -> pd.DataFrame | str:
-        try:
-            (reason,) = explain(result.run.fit, user, [item])
-        except BadSettingError as error:
-            return str(error)
-        largest = reason.parts.head(most)
-        columns = (largest[column].tolist() for column in ("domain", ITEM, "contribution"))
-        rows = [
-            (names(result, domain, pd.Series([item]))[0], domain, value)
-            for domain, item, value in zip(*columns, strict=True)
-        ]
-        rest = reason.parts["contribution"].iloc[most:]
-        if len(rest):
-            rows.append((wording.plural(len(rest), "other interaction"), "both", rest.sum()))
-        rows.append(("What suits anybody", "", reason.general))
-        rows.append(("Score", "", reason.score))
-        by_words = result.run.fit.ground.by_words
-        words = {**wording.DOMAIN_WORDS, **({"source": "Text"} if by_words else {})}
-        return pd.DataFrame(
-            {
-                "Because of": [wording.escape_md(name, 90) for name, _, _ in rows],
-                "From": [words.get(domain, "") for _, domain, _ in rows],
-                "Adds": [f"{value:+.3f}".replace("-", "−") for _, _, value in rows],
-            }
-        )
-
-    return remember(result, ("why", user, item, most), make)

@@ -36,5 +36,7 @@ else:
     if user is None:
         person.nobody(result)
     else:
+        person.about(result, user)
+        person.what_if(result, user)
         person.show(result, user)
         person.reasons(result, user)

@@ -192,13 +192,15 @@ def test_reasons_sum_to_the_score_and_name_what_the_user_had(fitted: jobs.Worksp
     user = compute.users(result)[0]
     methods = listed_methods(result.run.fit)
     frame = compute.user_lists(result, user, 5, methods).frames[methods[0]]
-    table = compute.why(result, user, frame["item_id"].iloc[0], most=3)
-    assert isinstance(table, pd.DataFrame)
+    found = compute.reasons(result, user, frame["item_id"].iloc[0], method=methods[0], most=3)
+    assert isinstance(found, compute.Reasons)
+    table = compute.shown_reasons(result, found)
     adds = table["Adds"].str.replace("−", "-").astype(float)
     assert adds.iloc[-1] == pytest.approx(frame["score"].iloc[0], abs=1e-3)
     assert adds.iloc[:-1].sum() == pytest.approx(adds.iloc[-1], abs=0.004)
     assert table["Because of"].iloc[-1] == "Score"
-    assert set(table["From"].iloc[:3]) <= {"Source", "Target"}
+    assert table["Because of"].iloc[0] == "What suits anybody"
+    assert set(table["From"].iloc[1:4]) <= {"Source", "Target"}
 
 
 def test_predicted_ratings_have_no_exact_reasons(fitted: jobs.Workspace) -> None:
@@ -206,7 +208,7 @@ def test_predicted_ratings_have_no_exact_reasons(fitted: jobs.Workspace) -> None
     fit = result.run.fit
     other = replace(result, run=replace(result.run, fit=replace(
         fit, spec=replace(fit.spec, feedback="ratings"))))  # fmt: skip
-    said = compute.why(other, compute.users(result)[0], fit.pair.target.items[0])
+    said = compute.reasons(other, compute.users(result)[0], fit.pair.target.items[0])
     assert isinstance(said, str)
     assert "no sums of single interactions" in said
 
