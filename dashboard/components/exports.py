@@ -1,8 +1,9 @@
 """The parts of the Export page. Files are made when they are asked for, not before."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -11,8 +12,10 @@ from dashboard.jobs import Result
 from transrec_core.recommending import listed_methods
 from transrec_core.reporting.sentences import counted, method_inside, one
 
-ALL = "All"
-SOME = "Chosen"
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALL, COLD, SOME = "All", "Cold", "Chosen"
 Kind = Literal["csv", "parquet", "json"]
 FORMATS: dict[Kind, str] = {
     "csv": "text/csv",
@@ -26,72 +29,153 @@ BUNDLE = {
 }
 
 
-def recommendations(result: Result) -> None:
-    """Lists for all or chosen users, in three formats."""
+@dataclass(frozen=True)
+class Lists:
+    """Which lists were asked for; ``chosen`` is ``None`` for everybody."""
+
+    chosen: list[str] | None
+    top: int
+    method: str
+    keep_seen: bool
+
+
+def recommendations(result: Result) -> Lists | None:
+    """Lists for all, cold or chosen users, in three formats; ``None`` while nobody is chosen."""
     with st.container(border=True, key="export_lists"):
         st.subheader("Recommendation lists", anchor=False)
         cold = result.run.settings.cold
+        items = compute.new_items(result)
         st.caption(
             "One row a recommendation: item_id, user_id, rank from 1, score, method, and the "
-            "item's title where there is one. Users who already had the item are left out."
-            if compute.new_items(result)
+            "item's title where there is one."
+            if items
             else "One row a recommendation: user_id, item_id, rank from 1, score, method, and the "
-            "title where there is one. What a user already had in the target is left out."
+            "title where there is one."
         )
         methods = ("auto", *listed_methods(result.run.fit))
         if state.get("export_method") not in methods:
             state.forget("export_method")  # chosen for a run with another map
-        left, middle, right = st.columns(3)
-        who = left.segmented_control(
-            "For",
-            (ALL, SOME),
-            default=ALL,
-            format_func=lambda choice: f"{choice} {one(cold)}s",
-            key="export_who",
-            required=True,
-        )
-        method = middle.selectbox(
-            "Method",
-            methods,
-            format_func=lambda name: wording.method_word(name, cold),
-            key="export_method",
-            help=f"Auto uses transfer where validation {one(cold)}s gained from it. A method that "
-            f"cannot serve one falls back to {method_inside('popularity', cold)}, "
-            "and the method column says so.",
-        )
-        top = right.number_input(
-            "List length",
-            min_value=1,
-            max_value=1000,
-            value=result.run.settings.top,
-            step=1,
-            key="export_top",
-        )
-        chosen = _chosen(one(cold)) if who == SOME else None
-        size = len(chosen) if chosen is not None else len(compute.users(result))
-        if chosen is not None and not chosen:
-            st.caption(f"Paste or upload at least one {one(cold)} id.")
-        else:
-            strangers = (
-                sum(not compute.known(result, u) for u in chosen) if chosen is not None else 0
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            who = st.segmented_control(
+                "For",
+                (ALL, COLD, SOME),
+                default=ALL,
+                format_func=lambda choice: f"{choice} {one(cold)}s",
+                key="export_who",
+                required=True,
+                help="Cold: those of the source without any target interaction. Chosen: ids that "
+                "you paste or upload.",
             )
-            said = f"{counted(size, cold)}, up to {wording.count(size * int(top))} rows."
-            if strangers:
-                fallback = method_inside("popularity", cold)
-                said += f" {wording.plural(strangers, 'id')} in neither file: {fallback}."
-            st.caption(said)
-
+            method = st.selectbox(
+                "Method",
+                methods,
+                format_func=lambda name: wording.method_word(name, cold),
+                key="export_method",
+                width=240,
+                help=f"Auto uses transfer where validation {one(cold)}s gained from it. A method "
+                f"that cannot serve one falls back to {method_inside('popularity', cold)}, "
+                "and the method column says so.",
+            )
+            top = st.number_input(
+                "List length",
+                min_value=1,
+                max_value=1000,
+                value=result.run.settings.top,
+                step=1,
+                key="export_top",
+                width=140,
+            )
+            unseen = st.toggle(
+                "Leave out users who had it" if items else "Leave out what they had",
+                value=True,
+                key="export_unseen",
+                help="Off: lists may name what is in the target history already. The command "
+                "below always leaves it out.",
+            )
+        chosen = None
+        if who == COLD:
+            chosen = compute.cold_users(result)
+        elif who == SOME:
+            chosen = _chosen(one(cold))
+        asked = Lists(chosen, int(top), method, not unseen)
+        size = len(chosen) if chosen is not None else len(compute.users(result))
+        _count(result, asked, size, who)
         with st.container(horizontal=True):
             for kind, mime in FORMATS.items():
                 _download(
                     f"Download {kind.upper() if kind != 'parquet' else 'Parquet'}",
                     f"recommendations-{result.id}.{kind}",
                     mime,
-                    partial(compute.lists_file, result, chosen, int(top), method, kind),
+                    partial(
+                        compute.lists_file,
+                        result,
+                        chosen,
+                        asked.top,
+                        method,
+                        kind,
+                        asked.keep_seen,
+                    ),
                     f"export_{kind}",
                     primary=kind == "csv",
                     disabled=size == 0,
                 )
+        if size:
+            _preview(result, asked)
+        return asked if size else None
+
+
+def _count(result: Result, asked: Lists, size: int, who: str) -> None:
+    """How much there will be."""
+    cold = result.run.settings.cold
+    if who == SOME and not size:
+        st.caption(f"Paste or upload at least one {one(cold)} id.")
+        return
+    if not size:
+        st.caption(f"Every {one(cold)} of the source has target interactions: nobody is cold.")
+        return
+    said = f"{counted(size, cold)}, up to {wording.count(size * asked.top)} rows."
+    strangers = 0
+    if who == SOME and asked.chosen:
+        strangers = sum(not compute.known(result, user) for user in asked.chosen)
+    if strangers:
+        fallback = method_inside("popularity", cold)
+        said += f" {wording.plural(strangers, 'id')} in neither file: {fallback}."
+    st.caption(said)
+
+
+def _preview(result: Result, asked: Lists) -> None:
+    """The lists as a table, made when it is opened and not before."""
+    preview = st.expander(
+        "Preview", key="export_preview", icon=":material/table_rows:", on_change="rerun"
+    )
+    if not preview.open:
+        return
+    with preview:
+        frame = compute.lists(result, asked.chosen, asked.top, asked.method, asked.keep_seen)
+        if frame.empty:
+            st.caption("Nothing left to recommend.")
+            return
+        table(frame, "export_preview_table")
+        st.caption(f"{wording.plural(len(frame), 'row')}, as the files will hold them.")
+
+
+def table(frame: "pd.DataFrame", key: str) -> None:
+    """Lists of any length; rows are sent to the browser as it scrolls to them."""
+    st.dataframe(
+        frame,
+        hide_index=True,
+        height=360,
+        key=key,
+        alt="Recommendation lists, one row a recommendation",
+        column_config={
+            "user_id": st.column_config.TextColumn("User"),
+            "item_id": st.column_config.TextColumn("Item"),
+            "rank": st.column_config.NumberColumn("Rank", width="small", format="%d"),
+            "score": st.column_config.NumberColumn("Score", width="small", format="%.4f"),
+            "method": st.column_config.TextColumn("Served by"),
+            "title": st.column_config.TextColumn("Title"),
+        },
+    )
 
 
 def _chosen(who: str) -> list[str]:
@@ -143,7 +227,8 @@ def evidence(result: Result) -> None:
             return
         st.caption(
             f"The verdict with all its numbers, every test {one(result.run.settings.cold)}'s "
-            "metric, and a one-file report that opens in any browser. They hold ids only."
+            "metric, a one-file report that opens in any browser, and every metric of every method "
+            "at every number of shots. They hold ids only."
         )
         with st.container(horizontal=True):
             for name, mime in BUNDLE.items():
@@ -154,10 +239,79 @@ def evidence(result: Result) -> None:
                     partial(_piece, result, name),
                     f"export_{name.replace('.', '_')}",
                 )
+            _download(
+                "metrics.csv",
+                "metrics.csv",
+                "text/csv",
+                partial(compute.metrics, result),
+                "export_metrics",
+            )
 
 
 def _piece(result: Result, name: str) -> bytes:
     return compute.bundle(result)[name]
+
+
+def factors(result: Result) -> None:
+    """Both catalogues' factors, with ids."""
+    with st.container(border=True, key="export_factors"):
+        st.subheader("Factors", anchor=False)
+        who = one(result.run.settings.cold)
+        st.caption(
+            "Users and items of both catalogues with ids, factors and biases, and where the "
+            f"transfer method expects source {who}s in the target's space, if it places them. "
+            "README.txt says shapes and meaning."
+        )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            kind = _kind()
+            _download(
+                "Download factors",
+                f"factors-{result.id}.zip",
+                "application/zip",
+                partial(compute.factors_zip, result, kind),
+                "export_factors_zip",
+            )
+
+
+def _kind() -> Literal["csv", "npz"]:
+    kind = st.segmented_control(
+        "Tables as",
+        ("csv", "npz"),
+        default="csv",
+        format_func={"csv": "CSV", "npz": "NumPy"}.__getitem__,
+        key="export_factors_kind",
+        required=True,
+        help="CSV opens anywhere; NumPy's npz is smaller, and quicker to read.",
+    )
+    return "npz" if kind == "npz" else "csv"
+
+
+def everything(result: Result, asked: Lists | None) -> None:
+    """All of it in one file."""
+    cold = result.run.settings.cold
+    with st.container(border=True, key="export_everything"):
+        st.subheader("Everything in one file", anchor=False)
+        who = f"the {one(cold)}s named above" if asked and asked.chosen else f"all {one(cold)}s"
+        st.caption(
+            f"Lists by auto for {who}, the evidence, the configuration, the commands and the "
+            "factors as one zip, with a README.txt. It is made when you press the button; the same "
+            "run gives the same bytes."
+        )
+        top = asked.top if asked else result.run.settings.top
+        _download(
+            "Download everything",
+            f"transrec-{result.id}.zip",
+            "application/zip",
+            partial(
+                compute.everything_zip,
+                result,
+                asked.chosen if asked else None,
+                top,
+                asked.keep_seen if asked else False,
+                "npz" if state.get("export_factors_kind") == "npz" else "csv",
+            ),
+            "export_everything_zip",
+        )
 
 
 def repeat(result: Result) -> None:

@@ -12,8 +12,26 @@ from dashboard.compute.runs import new_items
 from dashboard.jobs import Result
 from transrec_core.columns import ITEM, TITLE
 from transrec_core.recommending import named_for, recommend_for
-from transrec_core.reporting.bundle import bundle_files, compare_command, recommend_command
+from transrec_core.reporting.archive import README, factor_files, zip_bytes
+from transrec_core.reporting.bundle import (
+    bundle_files,
+    compare_command,
+    metrics_table,
+    recommend_command,
+)
 from transrec_core.reporting.tables import csv_bytes, table_bytes
+
+LISTS, METRICS = "recommendations.csv", "metrics.csv"
+CONFIGURATION, COMMANDS = "configuration.json", "commands.txt"
+FILES = {
+    LISTS: "a list for everybody, or for those chosen, by the method that auto uses for each",
+    CONFIGURATION: "settings, seed, what validation settled, and hashes of the data",
+    COMMANDS: "command lines that repeat the evidence and the lists",
+    "evidence.json": "the verdict with all its numbers",
+    "per_user.csv": "every method's metric for every test user",
+    "report.html": "the evidence as one page for any browser",
+    METRICS: "every metric of every method at every number of shots",
+}
 
 
 def parse_ids(text: str) -> list[str]:
@@ -26,12 +44,36 @@ def decode_ids(content: bytes) -> str:
     return content.decode("utf-8-sig", errors="replace")
 
 
-def lists(result: Result, chosen: Sequence[str] | None, top: int, method: str) -> pd.DataFrame:
-    """Recommendation lists of the chosen users (items, where these are new), or of all."""
+def lists(
+    result: Result,
+    chosen: Sequence[str] | None,
+    top: int,
+    method: str,
+    keep_seen: bool = False,
+) -> pd.DataFrame:
+    """Recommendation lists of the chosen users (items, where these are new), or of all.
+
+    The last ones made are kept: the preview and a download are of the same table.
+    """
+    asked = (None if chosen is None else tuple(chosen), top, method, keep_seen)
+    made: tuple[object, pd.DataFrame] | None = result.derived.get("export")
+    if made is None or made[0] != asked:
+        # One entry whatever is asked: a table of a million rows is not kept 48 times.
+        made = (asked, _lists(result, chosen, top, method, keep_seen))
+        result.derived["export"] = made
+    return made[1]
+
+
+def _lists(
+    result: Result, chosen: Sequence[str] | None, top: int, method: str, keep_seen: bool
+) -> pd.DataFrame:
     run = result.run
     everyone = users(result) if chosen is None else list(chosen)
     items = None if new_items(result) else run.target_items
-    found = recommend_for(run.fit, everyone, top=top, method=method, chosen=run.chosen, items=items)
+    found = recommend_for(
+        run.fit, everyone, top=top, method=method, chosen=run.chosen, items=items,
+        keep_seen=keep_seen,
+    )  # fmt: skip
     found = named_for(found, run.settings.cold)
     if new_items(result) and run.target_items is not None:
         found[TITLE] = run.target_items[TITLE].reindex(found[ITEM]).fillna("").to_numpy()
@@ -71,9 +113,51 @@ def lists_file(
     top: int,
     method: str,
     kind: Literal["csv", "parquet", "json"],
+    keep_seen: bool = False,
 ) -> bytes:
     """Recommendation lists as the content of a file."""
-    return table_bytes(lists(result, chosen, top, method), kind)
+    return table_bytes(lists(result, chosen, top, method, keep_seen), kind)
+
+
+def metrics(result: Result) -> bytes:
+    """Every metric of every method as CSV; there is a comparison."""
+    assert result.run.comparison is not None
+    return csv_bytes(metrics_table(result.run.comparison))
+
+
+def factors_zip(result: Result, kind: Literal["csv", "npz"]) -> bytes:
+    """Factors of both domains with their ids, as one zip."""
+    return zip_bytes(factor_files(result.run.fit, kind, result.run.settings.cold))
+
+
+def everything_zip(
+    result: Result,
+    chosen: Sequence[str] | None,
+    top: int,
+    keep_seen: bool,
+    kind: Literal["csv", "npz"],
+) -> bytes:
+    """Lists by auto, evidence, configuration, commands and factors, as one zip."""
+    files = {
+        LISTS: lists_file(result, chosen, top, "auto", "csv", keep_seen),
+        CONFIGURATION: configuration(result),
+        COMMANDS: ("\n".join(commands(result)) + "\n").encode(),
+    }
+    if result.run.comparison is not None:
+        files |= {**bundle(result), METRICS: metrics(result)}
+    factors = factor_files(result.run.fit, kind, result.run.settings.cold)
+    files |= {f"factors/{name}": content for name, content in factors.items()}
+    lines = [
+        f"transrec, run {result.id}: {result.names[0]} to {result.names[1]}",
+        "",
+        *(f"{name}: {FILES[name]}" for name in files if name in FILES),
+        "factors/: both catalogues' factors; see factors/README.txt",
+    ]
+    if result.run.comparison is None:
+        lines += ["", f"No evidence: {result.run.no_comparison}"]
+    if keep_seen:
+        lines += ["", "The lists may name what is in the target history already."]
+    return zip_bytes({README: ("\n".join(lines) + "\n").encode(), **files})
 
 
 def table_csv(frame: pd.DataFrame) -> bytes:

@@ -1,4 +1,4 @@
-"""Export: lists, evidence, configuration, and the command that repeats the run."""
+"""Export: lists, evidence, factors, configuration, and the command that repeats the run."""
 
 from dashboard import state
 from dashboard.components import exports, states
@@ -25,6 +25,8 @@ if result is None:
             ":material/download:",
         )
 else:
-    exports.recommendations(result)
+    lists = exports.recommendations(result)
     exports.evidence(result)
+    exports.factors(result)
     exports.repeat(result)
+    exports.everything(result, lists)

@@ -128,6 +128,48 @@ def _path(file: object) -> str:
     return f"./{file}" if str(file).startswith("-") else str(file)
 
 
+def metrics_table(comparison: Comparison) -> pd.DataFrame:
+    """Every metric of every method at every number of shots, one row each.
+
+    Returns
+    -------
+    metric, shots, users, method, mean, low, high (95 % interval; empty for further metrics), then
+    for what is compared with the best baseline: baseline, gain, gain_low, gain_high, p, p_holm,
+    helped, harmed; and verdict, beside the method that it speaks of.
+    """
+    rows: list[dict[str, Any]] = []
+    for kind in (comparison.ranking, comparison.ratings):
+        for shot in () if kind is None else kind.shots:
+            assert kind is not None
+            told = {"shots": shot.shots, "users": shot.users}
+            for name, found in shot.methods.items():
+                row = {"metric": kind.metric, **told, "method": name, **vars(found)}
+                if name in shot.gains:
+                    gain = shot.gains[name]
+                    row |= {
+                        "baseline": shot.best_baseline,
+                        "gain": gain.mean,
+                        "gain_low": gain.low,
+                        "gain_high": gain.high,
+                        "p": gain.p,
+                        "p_holm": shot.p_holm.get(name),
+                        "helped": gain.helped,
+                        "harmed": gain.harmed,
+                    }
+                rows.append(row | ({"verdict": shot.verdict} if name == shot.transfer else {}))
+            for name, values in shot.more.items():
+                rows += [
+                    {"metric": metric, **told, "method": name, "mean": value}
+                    for metric, value in values.items()
+                ]
+    columns = (
+        "metric", "shots", "users", "method", "mean", "low", "high", "baseline", "gain",
+        "gain_low", "gain_high", "p", "p_holm", "helped", "harmed", "verdict",
+    )  # fmt: skip
+    table = pd.DataFrame(rows).reindex(columns=list(columns))
+    return table.assign(**{name: table[name].fillna("") for name in ("baseline", "verdict")})
+
+
 def bundle_files(
     comparison: Comparison,
     settings: Settings,
