@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 6 * 3600.0
 MAX_WORKSPACES = 64
 KEPT_RESULTS = 5
+PINNED_RESULTS = 5
 STOP_SECONDS = 10.0
 
 Side = Literal["source", "target"]
@@ -125,6 +126,7 @@ class Result:
     """A finished run in its workspace; ``derived`` is filled by the compute module only.
 
     ``names`` and ``items_names`` are the files of source and target, empty where there is none.
+    ``name`` is what the analyst calls it; a ``pinned`` one stays however many come after.
     """
 
     id: str
@@ -134,6 +136,8 @@ class Result:
     names: tuple[str, str]
     items_names: tuple[str, str] = ("", "")
     derived: "OrderedDict[Any, Any]" = field(default_factory=OrderedDict)
+    name: str = ""
+    pinned: bool = False
 
 
 @dataclass(frozen=True)
@@ -556,6 +560,7 @@ class Workspace:
     studies: dict[str, Study] = field(default_factory=dict)
     results: tuple[Result, ...] = ()
     shown: Result | None = None
+    runs_made: int = 0
     derived: "OrderedDict[Any, Any]" = field(default_factory=OrderedDict)
     touched: float = field(default_factory=time.monotonic)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -644,12 +649,44 @@ class Workspace:
         id_: str,
         items_names: tuple[str, str] = ("", ""),
     ) -> Result:
-        """Show a finished run; the ones before it stay in reach."""
-        result = Result(id_, run, datetime.now(), inputs, names, items_names)
+        """Show a finished run; pinned ones and the newest before it stay in reach."""
         with self.lock:
-            self.results = (result, *self.results)[:KEPT_RESULTS]
+            self.runs_made += 1
+            name = f"Run {self.runs_made}"
+            result = Result(id_, run, datetime.now(), inputs, names, items_names, name=name)
+            others = [r for r in (result, *self.results) if not r.pinned][:KEPT_RESULTS]
+            self.results = tuple(r for r in (result, *self.results) if r.pinned or r in others)
             self.shown = result
+            for earlier in self.results[1:]:
+                # Quick to work out again, and large.
+                earlier.derived = OrderedDict()
         return result
+
+    def show(self, result: Result) -> None:
+        """Show an earlier run; its settings are those that the next fit starts from."""
+        with self.lock:
+            if result in self.results:
+                self.shown = result
+                self.settings = result.run.settings
+
+    def pin(self, result: Result, pinned: bool) -> bool:
+        """Keep a run however many come after, or no longer; ``False`` when too many are pinned."""
+        with self.lock:
+            if pinned and sum(r.pinned for r in self.results) >= PINNED_RESULTS:
+                return False
+            result.pinned = pinned
+            return True
+
+    def rename(self, result: Result, name: str) -> None:
+        """Call a run something else; it keeps its name where nothing is given."""
+        with self.lock:
+            result.name = name.strip() or result.name
+
+    def remove(self, result: Result) -> None:
+        """Forget a run, unless it is the one on show."""
+        with self.lock:
+            if result is not self.shown:
+                self.results = tuple(r for r in self.results if r is not result)
 
 
 class Register:

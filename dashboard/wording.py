@@ -99,6 +99,47 @@ HELP_MAP = (
     "Both catalogues lie on the same two axes: the two directions in which the factors vary most."
 )
 
+COLUMN_HELP = {
+    "Target interactions": "How many target interactions each one was given (shots).",
+    "Users": "Test users behind the numbers of this row.",
+    "Items": "Test items behind the numbers of this row.",
+    "Verdict": "Helps: the whole interval lies above zero and above the placebo band. Hurts: the "
+    "whole interval lies below zero. Else there is no evidence.",
+    "Gain": "Mean difference, one by one, of the method and the best baseline. Above zero is "
+    "better, also for errors.",
+    "95 % interval": "Paired bootstrap over those who were tested: the true mean gain lies in such "
+    "an interval 95 times of 100.",
+    "Placebo band": "95 % band of the gain when it is shuffled who is who in the source: what a "
+    "source that knows nothing would gain.",
+    "p": "How often a gain at least as far from zero comes about when signs are flipped at random "
+    "(4,999 flips).",
+    "p (Holm)": "p corrected for the number of transfer methods that were tried; Auto is one of "
+    "them or a baseline, and no further test.",
+    "Helped": "Share for whom the method is strictly better than the baseline.",
+    "Harmed": "Share for whom the method is strictly worse than the baseline.",
+    "By": "The transfer method that the gain is of; settled on validation data.",
+    "Against": "The best method without the source; settled on validation data.",
+    "Auto serves": "The method, or the blend of two, that lists come from with the method on auto.",
+    "w": "Weight of transfer in what is served: 0 is the baseline alone, 1 is transfer alone.",
+    "Parameters": "What validation data settled: rank is the number of factors, λ and penalty are "
+    "regularisation weights, source weight is what a source cell counts beside a target cell.",
+    "τ by shots": "Weight of what the source says against one's own target data, for each number "
+    "of target interactions above 0, in their order.",
+    "Level": "Part of the test, with the least and the most interactions where it is by number.",
+    "#": "Place by the gain.",
+    "Source": "The file.",
+    "Over": "The best method without the source, which the gain is over; or why there is no gain.",
+    "Judged on": "Validation users of the target who judged this source.",
+    "Shared users": "Users in both this source and the target.",
+    "Correlation": "Largest cross-validated correlation between source and target factors of the "
+    "shared users: 1 is the same taste, 0 is none.",
+    "Ratings": "Ratings in the source.",
+    "Density": "Share of the source's cells, users times items, that are filled.",
+    "Time": "How long the pilot took.",
+    "Metric": "NDCG of lists: higher is better. RMSE of predicted ratings: lower is better.",
+    "Target ratings": "Share of the other users' target ratings that were kept, and their number.",
+}
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
 WORD_JOINER = "\u2060"
@@ -232,5 +273,5 @@ def seconds(s: float) -> str:
 
 
 def clock(at: datetime) -> str:
-    """The time of day of a run."""
-    return f"{at:%H:%M}"
+    """The time of day of a run, with its date when that is not today's."""
+    return f"{at:%H:%M}" if at.date() == datetime.now().date() else f"{at.day} {at:%b %H:%M}"

@@ -5,7 +5,14 @@ escaped, and selections map back through integer ``customdata``.
 """
 
 from dashboard.charts.data import compare_bars, tinted
-from dashboard.charts.evidence import gain_dots, k_shot_curve, tried_heatmap
+from dashboard.charts.evidence import (
+    cohort_dots,
+    difference_dots,
+    gain_dots,
+    k_shot_curve,
+    source_dots,
+    tried_heatmap,
+)
 from dashboard.charts.people import contribution_steps
 from dashboard.charts.space import (
     MAX_POINTS,
@@ -38,8 +45,10 @@ __all__ = [
     "Palette",
     "alignment_heatmap",
     "canonical_bars",
+    "cohort_dots",
     "compare_bars",
     "contribution_steps",
+    "difference_dots",
     "gain_dots",
     "item_closeup",
     "item_scatter",
@@ -47,6 +56,7 @@ __all__ = [
     "palette",
     "plot_text",
     "sampled",
+    "source_dots",
     "styled",
     "tinted",
     "translucent",

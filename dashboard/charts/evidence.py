@@ -37,6 +37,8 @@ _LINES = {
     AUTO: ("circle-open", "dot"),
 }
 
+_OTHERS, _BASELINES = "Other transfer methods", "Other baselines"
+
 
 def _look(method: str, evidence: Evidence, colours: Palette) -> _Look:
     """Bold for the chosen method, auto and the baselines to beat; thin and grey for the others."""
@@ -80,7 +82,7 @@ def k_shot_curve(evidence: Evidence, dark: bool = False) -> go.Figure:
             fillcolor=colours.placebo,
             line={"width": 1, "dash": "dot", "color": colours.placebo_line},
             mode="lines",
-            name="Placebo band (shuffled source)",
+            name="Placebo band",
             legendrank=150,
             hoverinfo="skip",
         )
@@ -90,13 +92,17 @@ def k_shot_curve(evidence: Evidence, dark: bool = False) -> go.Figure:
     bold = {n for s in evidence.shots for n in (s.best_baseline, s.transfer, AUTO)}
     # The chosen method is drawn over the others, and auto, which often is that method, over it.
     names.sort(key=lambda n: (n in bold, n == evidence.shots[0].transfer, n == AUTO))
+    entries: set[str] = set()
     for name in names:
         look = _look(name, evidence, colours)
         shots = [shot for shot in evidence.shots if name in shot.methods]
         x = [str(shot.shots) for shot in shots]
         found = [shot.methods[name] for shot in shots]
         word = wording.method_word(name, evidence.cold)
-        visible = True if name in bold or name in others else "legendonly"
+        # All the others stand in the legend as two entries, which show or hide them together.
+        group = name if name in bold else _OTHERS if name in others else _BASELINES
+        first = group not in entries
+        entries.add(group)
         if name in bold and name != AUTO:
             figure.add_trace(
                 go.Scatter(
@@ -116,10 +122,11 @@ def k_shot_curve(evidence: Evidence, dark: bool = False) -> go.Figure:
                 x=x,
                 y=[i.mean for i in found],
                 mode="lines+markers",
-                name=word,
-                legendgroup=name,
+                name=word if name in bold else group,
+                legendgroup=group,
                 legendrank=100 if name in bold else 200 if name in others else 300,
-                visible=visible,
+                showlegend=first,
+                visible=True if name in bold else "legendonly",
                 opacity=0.6 if name in others else 1,
                 line={"color": look.colour, "width": look.width, "dash": look.dash},
                 marker={
@@ -236,17 +243,27 @@ def tried_heatmap(
     dark: bool = False,
     *,
     higher_is_better: bool = True,
+    fitted: int = -1,
 ) -> go.Figure:
-    """Validation score of one method over rank and λ; the brightest cell is the best."""
+    """Validation score of one method over rank and λ; the brightest cell is the best.
+
+    Parameters
+    ----------
+    tried
+        rank, lam and the score, one row a cell. Squares over the cells carry the row's number as
+        ``customdata``, because plotly lets nobody select a heat map's own cells.
+    fitted
+        Row of the cell to mark, -1 for none.
+    """
     colours = palette(dark)
-    grid = tried.sort_values(["rank", "lam"]).pivot_table(
-        index="rank", columns="lam", values=score, aggfunc="max" if higher_is_better else "min"
-    )
+    ranks = sorted(tried["rank"].unique())
+    lams = sorted(tried["lam"].unique())
+    grid = tried.pivot_table(index="rank", columns="lam", values=score).loc[ranks, lams]
     figure = go.Figure(
         go.Heatmap(
             z=grid.to_numpy(),
-            x=[f"{x:.3g}" for x in grid.columns],
-            y=[str(int(r)) for r in grid.index],
+            x=[wording.lam(x) for x in lams],
+            y=[str(int(r)) for r in ranks],
             colorscale="Cividis",
             reversescale=not higher_is_better,
             colorbar={
@@ -254,13 +271,251 @@ def tried_heatmap(
                 "thickness": 12,
             },
             texttemplate="%{z:.3f}",
-            hovertemplate="rank %{y}, λ %{x}: %{z:.4f}<extra></extra>",
+            hoverinfo="skip",
             xgap=2,
             ygap=2,
         )
     )
+    clear, mark = "rgba(0,0,0,0)", colours.target
+    lines = [4 if row == fitted else 0 for row in range(len(tried))]
+    still = {"marker": {"opacity": 1}}
+    figure.add_trace(
+        go.Scatter(
+            x=[wording.lam(x) for x in tried["lam"]],
+            y=[str(int(r)) for r in tried["rank"]],
+            mode="markers",
+            customdata=list(range(len(tried))),
+            marker={
+                "symbol": "square",
+                "size": 40,
+                "color": clear,
+                "line": {"width": lines, "color": mark},
+            },
+            selected=still,
+            unselected=still,
+            text=[
+                f"rank {int(rank)}, λ {wording.lam(lam)}: {value:.4f}"
+                + (" (the run on show)" if row == fitted else "")
+                for row, (rank, lam, value) in enumerate(
+                    zip(tried["rank"], tried["lam"], tried[score], strict=True)
+                )
+            ],
+            hovertemplate="%{text}<extra></extra>",
+            showlegend=False,
+        )
+    )
     styled(figure, f"Rank and λ of {method} on validation data", colours, 320)
-    figure.update_layout(margin={"t": 48})
-    figure.update_xaxes(title="λ (regularisation weight)", type="category", showgrid=False)
-    figure.update_yaxes(title="Rank (factors)", type="category", showgrid=False)
+    figure.update_layout(
+        margin={"t": 48}, clickmode="event+select", dragmode=False, hoverdistance=60
+    )
+    labels = {"type": "category", "showgrid": False, "categoryorder": "array"}
+    figure.update_xaxes(
+        title="λ (regularisation weight)", categoryarray=[wording.lam(x) for x in lams], **labels
+    )
+    figure.update_yaxes(
+        title="Rank (factors)", categoryarray=[str(int(r)) for r in ranks], **labels
+    )
+    return figure
+
+
+_SIDES = (
+    ("above zero", "circle"),
+    ("zero inside the interval", "circle-open"),
+    ("below zero", "diamond"),
+)
+ROW_PIXELS = 30
+
+
+def _dots(figure: go.Figure, rows: pd.DataFrame, unit: str, colours: Palette) -> None:
+    """Gains with their intervals at heights ``at``, one symbol and colour for each side of zero.
+
+    ``rows`` has at, name, gain, low, high and users; names come from data. ``unit`` is who counts.
+    """
+    below, above = rows["high"] < 0, rows["low"] > 0
+    parts = (
+        (above, colours.source),
+        (~above & ~below, colours.popularity),
+        (below, colours.target),
+    )
+    for (mask, colour), (word, symbol) in zip(parts, _SIDES, strict=True):
+        some = rows[mask]
+        if some.empty:
+            continue
+        figure.add_trace(
+            go.Scatter(
+                x=some["gain"],
+                y=some["at"],
+                mode="markers",
+                name=word,
+                marker={
+                    "size": 10,
+                    "color": colour,
+                    "symbol": symbol,
+                    "line": {"width": 2, "color": colour},
+                },
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": some["high"] - some["gain"],
+                    "arrayminus": some["gain"] - some["low"],
+                    "color": colour,
+                    "thickness": 2,
+                    "width": 4,
+                },
+                text=[
+                    f"<b>{plot_text(name)}</b><br>{wording.signed(gain)} "
+                    f"({wording.interval(low, high)})<br>{counted(users, unit)}"
+                    for name, gain, low, high, users in zip(
+                        some["name"],
+                        some["gain"],
+                        some["low"],
+                        some["high"],
+                        some["users"],
+                        strict=True,
+                    )
+                ],
+                hovertemplate="%{text}<extra></extra>",
+            )
+        )
+    figure.add_vline(x=0, line={"color": colours.faint, "width": 1})
+
+
+def cohort_dots(
+    rows: pd.DataFrame, metric: str, cold: str, title: str, dark: bool = False
+) -> go.Figure:
+    """The gain in each level of each cohort with its interval, levels in rows by cohort.
+
+    Parameters
+    ----------
+    rows
+        heading, level, users, gain, low, high; levels of one heading stand together.
+    metric, cold
+        What the gain is in, and who counts.
+    title
+        Of the figure.
+    """
+    colours = palette(dark)
+    heads: dict[float, str] = {}
+    places: list[float] = []
+    at, last = 0.0, None
+    for heading in rows["heading"]:
+        if heading != last:
+            heads[at] = heading
+            at, last = at + 1, heading
+        places.append(at)
+        at += 1
+    figure = go.Figure()
+    named = rows.assign(at=places, name=rows["heading"] + ": " + rows["level"])
+    _dots(figure, named, cold, colours)
+    height = round(ROW_PIXELS * at) + 150
+    styled(figure, title, colours, height)
+    who = f"{one(cold)}s"
+    figure.update_xaxes(title=f"Gain in {wording.metric_word(metric)} (above zero: better)")
+    figure.update_yaxes(
+        title=f"Level (number of test {who})",
+        tickvals=places,
+        ticktext=[
+            f"{plot_text(level, 24)} ({wording.count(users)})"
+            for level, users in zip(rows["level"], rows["users"], strict=True)
+        ],
+        range=[at - 0.5, -0.6],
+        showgrid=False,
+    )
+    for place, heading in heads.items():
+        figure.add_annotation(
+            text=f"<b>{plot_text(heading)}</b>",
+            x=0,
+            xref="paper",
+            xanchor="left",
+            y=place,
+            yanchor="middle",
+            showarrow=False,
+            font={"size": 13, "color": colours.ink},
+        )
+    figure.update_layout(dragmode="pan")
+    return figure
+
+
+def source_dots(rows: pd.DataFrame, metric: str, dark: bool = False) -> go.Figure:
+    """What each source gained in its pilot with its interval, in the order of the rows.
+
+    ``rows`` has source, gain, low, high and users.
+    """
+    colours = palette(dark)
+    figure = go.Figure()
+    places = list(range(len(rows)))
+    _dots(figure, rows.assign(at=places, name=rows["source"]), "users", colours)
+    styled(figure, "Gain of each source in its pilot", colours, ROW_PIXELS * len(rows) + 170)
+    figure.update_xaxes(title=f"Gain in {wording.metric_word(metric)} (above zero: better)")
+    figure.update_yaxes(
+        title="Source (users judged)",
+        tickvals=places,
+        ticktext=[
+            f"{plot_text(name, 28)} ({wording.count(users)})"
+            for name, users in zip(rows["source"], rows["users"], strict=True)
+        ],
+        range=[len(rows) - 0.4, -0.6],
+        showgrid=False,
+    )
+    figure.update_layout(dragmode="pan")
+    return figure
+
+
+def difference_dots(
+    rows: pd.DataFrame, metric: str, cold: str, names: tuple[str, str], dark: bool = False
+) -> go.Figure:
+    """What one run gains on another at each number of shots, paired, with its interval.
+
+    Parameters
+    ----------
+    rows
+        what (which of a run's methods), shots, gain, low, high, users.
+    metric, cold
+        What the difference is in, and who counts.
+    names
+        The run that it is against, and the run that it is of.
+    """
+    colours = palette(dark)
+    figure = go.Figure()
+    kinds = list(dict.fromkeys(rows["what"]))
+    shots = sorted(rows["shots"].unique())
+    looks = ((colours.auto, "circle"), (colours.source, "square"))
+    for number, (kind, (colour, symbol)) in enumerate(zip(kinds, looks, strict=False)):
+        some = rows[rows["what"] == kind]
+        figure.add_trace(
+            go.Scatter(
+                x=some["gain"],
+                y=[shots.index(s) + 0.3 * number - 0.15 * (len(kinds) - 1) for s in some["shots"]],
+                mode="markers",
+                name=kind,
+                marker={"size": 10, "color": colour, "symbol": symbol},
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": some["high"] - some["gain"],
+                    "arrayminus": some["gain"] - some["low"],
+                    "color": colour,
+                    "thickness": 2,
+                    "width": 4,
+                },
+                text=[
+                    f"<b>{kind}</b><br>{wording.signed(row.gain)} "
+                    f"({wording.interval(row.low, row.high)})<br>{counted(row.users, cold)}"
+                    for row in some.itertuples()
+                ],
+                hovertemplate="%{text}<extra></extra>",
+            )
+        )
+    figure.add_vline(x=0, line={"color": colours.faint, "width": 1})
+    before, after = (plot_text(name, 28) for name in names)
+    styled(figure, f"{after} minus {before}, user by user", colours, 60 * len(shots) + 190)
+    figure.update_xaxes(title=f"Difference in {wording.metric_word(metric)} (above zero: better)")
+    figure.update_yaxes(
+        title="Target interactions (shots)",
+        tickvals=list(range(len(shots))),
+        ticktext=[str(s) for s in shots],
+        range=[len(shots) - 0.4, -0.6],
+        showgrid=False,
+    )
+    figure.update_layout(dragmode="pan")
     return figure

@@ -1,12 +1,14 @@
 """A plotly figure with its one-line reading aid."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import charts
+from dashboard import charts, wording
+
+SelectionMode = Literal["points", "box", "lasso"]
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,12 +20,40 @@ def show(figure: go.Figure, key: str, alt: str, reading: str) -> None:
     st.caption(reading)
 
 
-def table(frame: "pd.DataFrame", key: str, alt: str) -> None:
-    """A short table of texts, whole."""
-    st.dataframe(frame, hide_index=True, height="content", key=key, alt=alt)
+def table(
+    frame: "pd.DataFrame",
+    key: str,
+    alt: str,
+    columns: Mapping[str, Any] | None = None,
+    height: int | Literal["content"] = "content",
+) -> None:
+    """A short table of texts, whole; columns with a known name say on hover what they are.
+
+    ``columns`` adds to their configuration.
+    """
+    known = {
+        str(name): st.column_config.Column(help=wording.COLUMN_HELP[name])
+        for name in frame.columns
+        if name in wording.COLUMN_HELP
+    }
+    st.dataframe(
+        frame,
+        hide_index=True,
+        height=height,
+        key=key,
+        alt=alt,
+        column_config={**known, **(columns or {})},
+    )
 
 
-def select(figure: go.Figure, key: str, alt: str, on_select: Callable[[], None]) -> Any:
+def select(
+    figure: go.Figure,
+    key: str,
+    alt: str,
+    on_select: Callable[[], None],
+    config: Mapping[str, Any] = charts.MAP_CONFIG,
+    mode: SelectionMode | tuple[SelectionMode, ...] = ("points", "lasso"),
+) -> Any:
     """Draw a figure whose points can be picked; the selection as Streamlit tells it.
 
     ``on_select`` runs before the page, so it may change what the figure will show.
@@ -31,8 +61,18 @@ def select(figure: go.Figure, key: str, alt: str, on_select: Callable[[], None])
     return st.plotly_chart(
         figure,
         key=key,
-        config=charts.MAP_CONFIG,
+        config=dict(config),
         alt=alt,
         on_select=on_select,
-        selection_mode=("points", "lasso"),
+        selection_mode=mode,
     )
+
+
+def picked(event: Any) -> list[int]:
+    """The integers that the picked points carry as ``customdata``, each once."""
+    rows = []
+    for point in event["selection"]["points"] if event else []:
+        data = point.get("customdata")
+        if data is not None:
+            rows.append(int(data[0] if isinstance(data, list) else data))
+    return list(dict.fromkeys(rows))

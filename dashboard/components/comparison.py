@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard import charts, compute, wording
-from dashboard.components import chart
-from dashboard.jobs import Result
+from dashboard import charts, compute, state, wording
+from dashboard.components import chart, fit_form, history
+from dashboard.jobs import Result, Workspace
 from dashboard.wording import escape_md
 from transrec_core.reporting.sentences import (
     crosslisted_sentence,
@@ -20,8 +20,9 @@ from transrec_core.reporting.sentences import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from transrec_core.evidence.results import Chosen, Evidence, ShotEvidence
+    from transrec_core.evidence.results import Evidence, ShotEvidence
 
+PARTS = ("Curves", "Numbers", "For whom", "Parameters", history.RUNS, "Sources")
 KIND_WORDS = {"ranking": "Lists", "ratings": "Ratings"}
 
 
@@ -151,6 +152,11 @@ def verdict(shot: "ShotEvidence", evidence: "Evidence", link: dict[str, str]) ->
             )
 
 
+def parts() -> Any:
+    """The parts of the page below the verdict; only the open one is drawn."""
+    return st.tabs(PARTS, key=history.PART, on_change="rerun")
+
+
 def curves(evidence: "Evidence", dark: bool) -> None:
     """The k-shot curve and the gains beside it."""
     metric = wording.metric_word(evidence.metric)
@@ -160,9 +166,9 @@ def curves(evidence: "Evidence", dark: bool) -> None:
             charts.k_shot_curve(evidence, dark),
             "k_shot_curve",
             f"{metric} of every method against the number of known target interactions",
-            "Each line is a method, the bold ones with their 95 % interval. Transfer pays where "
-            "its line runs above the others and above the grey placebo band. A click on a name "
-            "shows or hides its line.",
+            "Each line is a method with its 95 % interval. Transfer pays where its line runs above "
+            "the others and above the grey placebo band. A click on a name in the legend shows or "
+            "hides its line; the methods that were not taken are hidden at first.",
         )
     with grid.cell():
         chart.show(
@@ -184,34 +190,26 @@ def tables(evidence: "Evidence", shot: "ShotEvidence") -> None:
         f"{metric}, mean over test {one(cold)}s with its 95 % interval; columns are target "
         f"interactions known of the {one(cold)}."
     )
-    st.dataframe(
+    chart.table(
         methods,
-        hide_index=True,
-        height="content",
-        key="method_table",
-        alt=f"{metric} of every method by number of known target interactions",
-        column_config=_by_shots(methods),
+        "method_table",
+        f"{metric} of every method by number of known target interactions",
+        _by_shots(methods),
     )
     st.caption("Gain of transfer over the best baseline, for each number of target interactions.")
-    st.dataframe(
+    chart.table(
         compute.gain_table(evidence),
-        hide_index=True,
-        key="gain_table",
-        alt=f"Gain in {metric} with interval, p value and shares helped and harmed",
+        "gain_table",
+        f"Gain in {metric} with interval, p value and shares helped and harmed",
     )
     baseline = method_inside(shot.best_baseline, cold)
-    st.caption(
-        f"Gain of each method over {baseline}, with {wording.shots(shot.shots)}. p (Holm) is "
-        "corrected for the number of transfer methods; Auto is one of them or a baseline."
-    )
-    st.dataframe(
+    st.caption(f"Gain of each method over {baseline}, with {wording.shots(shot.shots)}.")
+    chart.table(
         compute.all_gains(shot, cold),
-        hide_index=True,
-        key="all_gains",
-        alt=f"Gain in {metric} of every transfer method with its p value, also corrected",
+        "all_gains",
+        f"Gain in {metric} of every transfer method with its p value, also corrected",
     )
     _further(shot, cold)
-    _cohorts(evidence)
 
 
 def _further(shot: "ShotEvidence", cold: str) -> None:
@@ -241,27 +239,37 @@ def _further(shot: "ShotEvidence", cold: str) -> None:
         )
 
 
-def _cohorts(evidence: "Evidence") -> None:
-    cohorts = compute.cohort_tables(evidence)
-    if not cohorts:
-        return
+def cohorts(evidence: "Evidence", shot: "ShotEvidence", dark: bool) -> None:
+    """The gain among some of the test users, or on some of what was hidden."""
     metric, them = wording.metric_word(evidence.metric), f"{one(evidence.cold)}s"
     st.header("For whom, and on what", anchor=False)
-    st.caption(
-        f"Gain in {metric} with its 95 % interval among some of the test {them}, or counting some "
-        "of what was hidden; columns are target interactions known. Among so many intervals some "
-        "lie above or below zero by chance."
-    )
-    for number, (heading, table) in enumerate(cohorts.items()):
-        st.markdown(f"**{heading}**")
-        st.dataframe(
-            table,
-            hide_index=True,
-            height="content",
-            key=f"cohorts_{number}",
-            alt=f"Gain in {metric}. {heading}",
-            column_config=_by_shots(table),
+    rows = compute.cohort_rows(evidence, shot.shots)
+    if rows.empty:
+        st.caption(f"There are too few test {them} with {wording.shots(shot.shots)} to part them.")
+    else:
+        chart.show(
+            charts.cohort_dots(
+                rows,
+                evidence.metric,
+                evidence.cold,
+                f"Gain in {metric} with {wording.shots(shot.shots)}",
+                dark,
+            ),
+            f"cohort_dots_{shot.shots}",
+            f"Gain in {metric} with its interval in each part of the test {them}",
+            f"Each dot is the mean gain among some of the test {them}, or counting some of what "
+            "was hidden; its bar is the 95 % interval. Among so many intervals some lie above or "
+            "below zero by chance. The number of target interactions is picked above.",
         )
+    tables = compute.cohort_tables(evidence)
+    if not tables:
+        return
+    with st.expander("The same in numbers", key="cohort_numbers", icon=":material/table:"):
+        for number, (heading, table) in enumerate(tables.items()):
+            st.markdown(f"**{heading}**")
+            chart.table(
+                table, f"cohorts_{number}", f"Gain in {metric}. {heading}", _by_shots(table)
+            )
 
 
 def _by_shots(table: "pd.DataFrame") -> dict[str, Any]:
@@ -269,14 +277,17 @@ def _by_shots(table: "pd.DataFrame") -> dict[str, Any]:
     return {
         str(table.columns[0]): st.column_config.TextColumn(width="medium", pinned=True),
         **{
-            c: st.column_config.TextColumn(wording.plural(int(c), "shot"))
+            c: st.column_config.TextColumn(
+                wording.plural(int(c), "shot"),
+                help=f"Mean with its 95 % interval, knowing {wording.shots(int(c))}.",
+            )
             for c in table.columns
             if c.isdigit()
         },
     }
 
 
-def choices(result: Result, kind: str, evidence: "Evidence", dark: bool) -> None:
+def choices(space: Workspace, result: Result, kind: str, evidence: "Evidence", dark: bool) -> None:
     """What validation users settled, what auto serves, and what they were shown."""
     chosen = compute.chosen_of(result, kind)
     if chosen is None:
@@ -289,23 +300,17 @@ def choices(result: Result, kind: str, evidence: "Evidence", dark: bool) -> None
             "What Auto serves: (1 − w) target only + w transfer, or the best baseline where "
             f"validation {them} gained nothing from transfer (w = 0)."
         )
-        st.dataframe(
+        chart.table(
             compute.served_table(result, chosen),
-            hide_index=True,
-            key=f"served_{kind}",
-            alt="What auto serves at each number of target interactions",
+            f"served_{kind}",
+            "What auto serves at each number of target interactions",
         )
     with grid.cell():
-        st.caption(
-            "Parameters of each method. τ is the weight of what the source says, for each number "
-            "of target interactions above 0."
-        )
-        st.dataframe(
+        st.caption("Parameters of each method, as they suited the validation data best.")
+        chart.table(
             compute.settled_table(result, chosen),
-            hide_index=True,
-            height="content",
-            key=f"settled_{kind}",
-            alt="Parameters of each method",
+            f"settled_{kind}",
+            "Parameters of each method",
         )
     if chosen.left_out:
         st.markdown(
@@ -315,37 +320,103 @@ def choices(result: Result, kind: str, evidence: "Evidence", dark: bool) -> None
                 for names, reason in compute.left_out(result, chosen)
             )
         )
-    _tried(result, kind, chosen, evidence, dark)
-
-
-def _tried(result: Result, kind: str, chosen: "Chosen", evidence: "Evidence", dark: bool) -> None:
-    table = compute.tried_table(result, chosen, evidence.metric)
-    method, searched = compute.searched(chosen)
     grid = st.grid(2, min_column_width=440, gap="medium")
-    if len(searched) > 1:
+    found = compute.search(space, result, kind)
+    if found is not None:
         with grid.cell():
-            chart.show(
-                charts.tried_heatmap(
-                    searched,
-                    evidence.metric,
-                    wording.method_word(method, evidence.cold),
-                    dark,
-                    higher_is_better=evidence.higher_is_better,
-                ),
-                f"tried_{kind}",
-                f"Validation score of each rank and λ that was tried for {method}",
-                "Each cell is a candidate; the brightest was taken. Those held out for the test "
-                "had no say.",
-            )
+            _searched(space, found, evidence, dark)
     with grid.cell():
+        table = compute.tried_table(result, chosen, evidence.metric)
         st.caption(f"All {wording.plural(len(table), 'candidate')}, in the order tried.")
-        st.dataframe(
+        chart.table(
             table,
-            hide_index=True,
-            key=f"tried_table_{kind}",
+            f"tried_table_{kind}",
+            "Every candidate with its validation score, in the order tried",
             height=320 if len(table) > 8 else "content",
-            alt="Every candidate with its validation score, in the order tried",
         )
+
+
+def _searched(space: Workspace, found: "compute.Search", evidence: "Evidence", dark: bool) -> None:
+    """The search as a heat map whose cells show or fit a run; the same for the keyboard."""
+    shown = space.shown
+    assert shown is not None
+    method = wording.method_word(found.method, evidence.cold)
+    key = f"tried_{found.kind}_{shown.id}"
+    chart.select(
+        charts.tried_heatmap(
+            found.cells,
+            evidence.metric,
+            method,
+            dark,
+            higher_is_better=evidence.higher_is_better,
+            fitted=found.fitted,
+        ),
+        key,
+        f"Validation score of each rank and λ that was tried for {method}",
+        on_select=lambda: _load_picked(space, found, key),
+        config=charts.CONFIG,
+        mode="points",
+    )
+    whose = (
+        ""
+        if found.owner is shown
+        else f" The search is that of {escape_md(found.owner.name, history.NAME_LENGTH)}."
+    )
+    st.caption(
+        "Each cell is a candidate; the brightest suited the validation data best, and test "
+        "data had no say. The run on show is outlined. A click on a cell shows the run that was "
+        f"fitted with it, or where there is none starts that fit.{whose}"
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        cell = st.selectbox(
+            "Cell",
+            range(len(found.cells)),
+            index=max(found.fitted, 0),
+            format_func=lambda row: compute.cell_words(found, row),
+            key=f"cell_{found.kind}_{shown.id}",
+            width=220,
+        )
+        earlier = compute.cell_run(space, found, cell)
+        why = "" if earlier is not None else _no_fit(space, found)
+        st.button(
+            f"Load {compute.cell_words(found, cell)}",
+            key=f"load_cell_{found.kind}",
+            icon=":material/visibility:" if earlier is not None else ":material/play_arrow:",
+            disabled=bool(why) or earlier is shown,
+            help="This run is on show."
+            if earlier is shown
+            else f"Shows {escape_md(earlier.name, history.NAME_LENGTH)}."
+            if earlier is not None
+            else "Fits with these, and all else as in the search.",
+            on_click=_load,
+            args=(space, found, cell),
+        )
+    if why:
+        st.caption(why)
+
+
+def _no_fit(space: Workspace, found: "compute.Search") -> str:
+    """Why a cell cannot be fitted now, as a sentence; empty when it can."""
+    if space.inputs != found.owner.inputs:
+        return "The data has changed since this search, so its cells cannot be fitted."
+    return fit_form.blocked(space)
+
+
+def _load(space: Workspace, found: "compute.Search", cell: int) -> None:
+    """Show the run of a cell, or fit it; only in a callback, as it fills the form."""
+    earlier = compute.cell_run(space, found, cell)
+    if earlier is not None:
+        history.restore(space, earlier)
+    elif not _no_fit(space, found):
+        settings = compute.cell_settings(found, cell)
+        history.fill_form(settings)
+        fit_form.start(space, settings)
+
+
+def _load_picked(space: Workspace, found: "compute.Search", key: str) -> None:
+    for cell in chart.picked(state.get(key))[:1]:
+        if 0 <= cell < len(found.cells):
+            _load(space, found, cell)
 
 
 def small_print(result: Result, evidence: "Evidence") -> None:

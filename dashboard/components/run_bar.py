@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import compute, state, wording
-from dashboard.components import progress
+from dashboard.components import history, progress
 from dashboard.jobs import Result, Workspace
 from transrec_core.settings import Settings
 
@@ -72,13 +72,18 @@ def _model_chip(result: Result) -> None:
     settings = result.run.settings
     method = wording.method_word(result.run.fit.method)
     new = " · new items" if compute.new_items(result) else ""
+    # Two chips, as one would be wider than a narrow window.
     st.badge(
         f"{'Auto: ' if settings.method == 'auto' else ''}{method} · "
-        f"{wording.MODEL_WORDS[settings.model]} · {compute.fitted(result)}{new} · "
-        f"run {result.id} · {wording.clock(result.at)}",
+        f"{wording.MODEL_WORDS[settings.model]} · {compute.fitted(result)}{new}",
         color="violet",
         icon=":material/model_training:",
-        help="Method, model, parameters, run id and time of the results on show.",
+        help="Method, model and parameters of the results on show.",
+    )
+    st.badge(
+        f"{wording.escape_md(result.name, 40)} · run {result.id} · {wording.clock(result.at)}",
+        color="violet",
+        help="Name, id and time of the run on show.",
     )
 
 
@@ -92,10 +97,18 @@ def _more(space: Workspace) -> None:
             "Whoever has it sees them."
         )
         st.code(state.link(space), language=None, wrap_lines=True)
-        if len(space.results) > 1:
-            st.markdown("**Earlier runs**")
-            for result in space.results:
-                _restore(space, result)
+        if space.results:
+            st.markdown("**Runs**")
+            history.compact(space)
+            if st.button(
+                "Names, pins and differences",
+                key="run_bar_history",
+                icon=":material/compare_arrows:",
+                width="stretch",
+                help="Opens the runs on the Compare page.",
+                on_click=history.to_runs,
+            ):
+                st.switch_page("views/compare.py", query_params=state.link_params(space))
         st.button(
             "Start afresh",
             key="start_afresh",
@@ -103,22 +116,3 @@ def _more(space: Workspace) -> None:
             on_click=state.leave_workspace,
             help="An empty page with a new link. The old link keeps what is here.",
         )
-
-
-def _restore(space: Workspace, result: Result) -> None:
-    current = result is space.shown
-    st.button(
-        f"{wording.clock(result.at)} · {wording.method_word(result.run.fit.method)} · "
-        f"{compute.fitted(result)}",
-        key=f"restore_{result.id}",
-        icon=":material/check:" if current else ":material/history:",
-        disabled=current,
-        on_click=_show_result,
-        args=(space, result),
-        width="stretch",
-    )
-
-
-def _show_result(space: Workspace, result: Result) -> None:
-    with space.lock:
-        space.shown = result

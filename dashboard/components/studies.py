@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from dashboard import compute, state, wording
+from dashboard import charts, compute, state, wording
 from dashboard.components import chart, fit_form, states
 from dashboard.jobs import Result, Workspace
 from dashboard.wording import escape_md
 
 
-def sources(space: Workspace) -> None:
+def sources(space: Workspace, dark: bool) -> None:
     """Other candidates beside the loaded source, and their ranking."""
     st.header("Which source should I choose?", anchor=False)
     with st.container(border=True, key="study_sources"):
@@ -49,12 +49,45 @@ def sources(space: Workspace) -> None:
                     args=(space,),
                 )
         _go(space, "sources", "Rank the sources", not space.candidates, "Add another source first.")
-        table = compute.leaderboard(space)
-        if table is not None:
-            chart.table(
-                table,
-                key="leaderboard",
-                alt="Sources ranked by what each gains in a pilot, with its interval",
+        _ranked(space, dark)
+
+
+def _ranked(space: Workspace, dark: bool) -> None:
+    """The ranking as dots and as a table, and a way to use another source."""
+    table = compute.leaderboard(space)
+    if table is None:
+        return
+    rows, metric = compute.ranked_sources(space)
+    if len(rows):
+        chart.show(
+            charts.source_dots(rows, metric, dark),
+            "source_dots",
+            "What each source gained in its pilot, with its interval",
+            "Each dot is the mean gain over the best method without the source, its bar the 95 % "
+            "interval. Sources whose bars overlap are hardly told apart.",
+        )
+    chart.table(
+        table,
+        "leaderboard",
+        "Sources ranked by what each gains in a pilot, with its interval",
+        {str(table.columns[2]): st.column_config.Column(help=wording.COLUMN_HELP["Gain"])},
+    )
+    others = compute.other_sources(space)
+    if not others:
+        return
+    st.caption(
+        "Another source can take the place of the present one, which then stands among the "
+        "others. What is on show stays until you fit again."
+    )
+    with st.container(horizontal=True, gap="small"):
+        for place, name in others:
+            st.button(
+                f"Use {escape_md(name, 60)} as the source",
+                key=f"use_source_{place}",
+                icon=":material/swap_horiz:",
+                disabled=space.job is not None and space.job.active,
+                on_click=compute.use_candidate,
+                args=(space, place),
             )
 
 

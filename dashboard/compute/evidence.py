@@ -7,7 +7,7 @@ import pandas as pd
 
 from dashboard import wording
 from dashboard.jobs import Result
-from transrec_core.evidence.results import Chosen, Evidence, ShotEvidence
+from transrec_core.evidence.results import AUTO, Chosen, Evidence, ShotEvidence
 from transrec_core.reporting.sentences import (
     cohort_words,
     level_words,
@@ -57,6 +57,31 @@ def cohort_tables(evidence: Evidence) -> dict[str, pd.DataFrame]:
         heading: pd.DataFrame(list(levels.values())).fillna("–")
         for heading, levels in tables.items()
     }
+
+
+def cohort_rows(evidence: Evidence, shots: int) -> pd.DataFrame:
+    """The gain in each level of each cohort at one number of shots, for a figure.
+
+    Returns
+    -------
+    heading, level, users, gain, low, high; levels of one heading stand together.
+    """
+    found = evidence.cohorts
+    cold = evidence.cold
+    rows = [
+        {
+            "heading": cohort_words(row["cohort"], cold),
+            "level": level_words(row["cohort"], row["level"], cold),
+            **{name: row[name] for name in ("users", "gain", "low", "high")},
+        }
+        for row in found.to_dict("records")
+        if row["shots"] == shots
+    ]
+    frame = pd.DataFrame(rows, columns=["heading", "level", "users", "gain", "low", "high"])
+    order = {heading: place for place, heading in enumerate(dict.fromkeys(frame["heading"]))}
+    return frame.sort_values(
+        "heading", key=lambda names: names.map(order), kind="stable", ignore_index=True
+    )
 
 
 def gain_table(evidence: Evidence) -> pd.DataFrame:
@@ -173,10 +198,26 @@ def left_out(result: Result, chosen: Chosen) -> list[tuple[str, str]]:
     return [(", ".join(names), reason) for reason, names in methods.items()]
 
 
-def searched(chosen: Chosen) -> tuple[str, pd.DataFrame]:
-    """The candidates of the chosen method, or where it has no rank and λ of target only."""
-    for method in (chosen.method, "target_only"):
-        rows = [row for row in chosen.tried if row["method"] == method and "rank" in row]
+def searched(chosen: Chosen, evidence: Evidence, method: str = "") -> tuple[str, pd.DataFrame]:
+    """The ranks and λ that validation users judged.
+
+    Of ``method``, by default the one they chose; of target only where that has no rank and λ.
+
+    Returns
+    -------
+    The method's name and a frame with rank, lam and under the metric's name the best validation
+    score of each pair, by rank and λ in rising order; an empty one where there is none.
+    """
+    for name in (method or chosen.method, "target_only"):
+        rows = [dict(row) for row in chosen.tried if row["method"] == name and "rank" in row]
         if rows:
-            return method, pd.DataFrame([dict(row) for row in rows])
+            scores = pd.DataFrame(rows)[["rank", "lam", evidence.metric]].groupby(
+                ["rank", "lam"], as_index=False
+            )
+            return name, scores.max() if evidence.higher_is_better else scores.min()
     return "", pd.DataFrame()
+
+
+def served_name(result: Result, evidence: Evidence) -> str:
+    """The method of the table that the run's lists come from: auto decides, others are used."""
+    return AUTO if result.run.settings.method == "auto" else evidence.shots[0].transfer

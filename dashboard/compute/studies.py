@@ -49,9 +49,11 @@ def add_sample_candidate(space: Workspace) -> None:
 
 
 def study_inputs(space: Workspace, kind: str) -> str:
-    """What a study hangs on: the data, and for the ranking the other sources."""
-    others = [c.fingerprint for c in space.candidates] if kind == "sources" else []
-    return "|".join([space.inputs, *others])
+    """What a study hangs on: the data, and for the ranking all sources, whichever is loaded."""
+    if kind != "sources":
+        return space.inputs
+    sources = [c.fingerprint for c in (space.source, *space.candidates) if c is not None]
+    return "|".join([space.target.fingerprint if space.target else "", *sorted(sources)])
 
 
 def start_study(space: Workspace, kind: str, settings: Settings) -> None:
@@ -95,6 +97,35 @@ def leaderboard(space: Workspace) -> pd.DataFrame | None:
             }
         )
     return pd.DataFrame(rows)
+
+
+def ranked_sources(space: Workspace) -> tuple[pd.DataFrame, str]:
+    """The ranked sources that have a gain, for a figure, and the metric that it is in.
+
+    Returns
+    -------
+    source, gain, low, high, users, the best first; empty before they were ranked.
+    """
+    study = space.studies.get("sources")
+    if study is None:
+        return pd.DataFrame(), ""
+    told = study.table[study.table["note"] == ""]
+    metric = str(told["metric"].iloc[0]) if len(told) else ""
+    rows = told[["source", "gain", "low", "high", "judged_users"]]
+    return rows.rename(columns={"judged_users": "users"}), metric
+
+
+def other_sources(space: Workspace) -> list[tuple[int, str]]:
+    """Ranked sources that could take the place of the present one, the best first.
+
+    Returns
+    -------
+    The place of each among the candidates, and its name.
+    """
+    study = space.studies.get("sources")
+    places = {candidate.name: place for place, candidate in enumerate(space.candidates)}
+    ranked = [] if study is None else list(study.table["source"])
+    return [(places[name], name) for name in ranked if name in places]
 
 
 def thinned(space: Workspace) -> pd.DataFrame | None:

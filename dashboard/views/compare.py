@@ -1,7 +1,7 @@
 """Compare: does transfer help, for whom, can I trust it?"""
 
 from dashboard import compute, state
-from dashboard.components import comparison, states, studies
+from dashboard.components import comparison, history, states, studies
 
 space = state.workspace()
 where = "the target" if compute.target_only(space.shown) else "both catalogues"
@@ -29,14 +29,33 @@ if result is None:
         )
 elif result.run.comparison is None:
     comparison.absent(result)
+    history.show(space)
+    history.two(space, result, "ranking", state.is_dark())
 else:
-    parts = compute.evidences(result)
-    kind, evidence, shot = comparison.choose(parts)
+    dark = state.is_dark()
+    kind, evidence, shot = comparison.choose(compute.evidences(result))
     comparison.verdict(shot, evidence, state.link_params(space))
     comparison.warning(result)
-    comparison.curves(evidence, state.is_dark())
-    comparison.tables(evidence, shot)
-    comparison.choices(result, kind, evidence, state.is_dark())
-    studies.sources(space)
-    studies.sparsity(space, result)
+    history.change_line(space, result, kind, shot.shots)
+    curves, numbers, whom, parameters, runs, sources = comparison.parts()
+    with curves:
+        if curves.open:
+            comparison.curves(evidence, dark)
+    with numbers:
+        if numbers.open:
+            comparison.tables(evidence, shot)
+    with whom:
+        if whom.open:
+            comparison.cohorts(evidence, shot, dark)
+    with parameters:
+        if parameters.open:
+            comparison.choices(space, result, kind, evidence, dark)
+    with runs:
+        if runs.open:
+            history.show(space)
+            history.two(space, result, kind, dark)
+    with sources:
+        if sources.open:
+            studies.sources(space, dark)
+            studies.sparsity(space, result)
     comparison.small_print(result, evidence)

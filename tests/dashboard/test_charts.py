@@ -2,18 +2,21 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import charts, compute, jobs
+from dashboard import charts, compute, jobs, wording
 from dashboard.compute import Histogram
 from transrec_core.evidence.results import Evidence
 from transrec_core.running import Run
+from transrec_core.settings import METHODS
 from transrec_core.space import ItemMap
 
+BASELINES = ("popularity", "item_mean", "biases", "target_only", "ease")
 NASTY = '<b onclick="x()">%{x} <a href="http://evil.example">&amp;'
 
 
@@ -116,9 +119,11 @@ def test_the_curve_draws_every_method_once_and_the_placebo_at_the_baseline(
     figure = charts.k_shot_curve(evidence)
     shown = [trace.name for trace in figure.data if trace.showlegend is not False]
     assert len(shown) == len(set(shown))
-    assert {"Transfer (factor map)", "Target only", "Popular items"} <= set(shown)
-    band = next(trace for trace in figure.data if str(trace.name).startswith("Placebo"))
     first = evidence.shots[0]
+    bold = {wording.method_word(n) for n in (first.best_baseline, first.transfer, "auto")}
+    assert bold | {"Other transfer methods"} <= set(shown)
+    assert drawn(figure).keys() == set(first.methods)
+    band = next(trace for trace in figure.data if str(trace.name).startswith("Placebo"))
     base = first.methods[first.best_baseline].mean
     top, bottom = max(band.y[0], band.y[-1]), min(band.y[0], band.y[-1])
     assert top == pytest.approx(base + first.placebo.high)
@@ -140,17 +145,88 @@ def test_the_same_methods_look_different_in_more_than_colour(evidence: Evidence)
     assert len({(t.line.dash, t.marker.symbol) for t in lines}) == len(lines)
 
 
-def test_the_methods_to_compare_are_bold_and_the_others_thin(evidence: Evidence) -> None:
-    lines = {t.legendgroup: t for t in charts.k_shot_curve(evidence).data if "markers" in t.mode}
+def drawn(figure: go.Figure) -> dict[str, Any]:
+    """The line of each method, by what its hover says it is."""
+    words = {wording.method_word(name): name for name in (*METHODS, *BASELINES)}
+    lines = [trace for trace in figure.data if trace.mode == "lines+markers"]
+    return {words[line.text[0].split("<b>")[1].split("</b>")[0]]: line for line in lines}
+
+
+def test_the_methods_to_compare_are_bold_and_the_others_wait_in_the_legend(
+    evidence: Evidence,
+) -> None:
+    figure = charts.k_shot_curve(evidence)
     bold = {n for s in evidence.shots for n in (s.best_baseline, s.transfer, "auto")}
     others = {n for s in evidence.shots for n in s.gains} - bold
     assert others
-    for name, line in lines.items():
+    for name, line in drawn(figure).items():
         assert (line.line.width > 1) == (name not in others), name
-        # Baselines that are never the best wait in the legend.
-        assert line.visible == (True if name in bold | others else "legendonly"), name
-    bands = {t.legendgroup for t in charts.k_shot_curve(evidence).data if t.showlegend is False}
+        assert line.visible == (True if name in bold else "legendonly"), name
+    bands = {t.legendgroup for t in figure.data if t.fill and t.showlegend is False}
     assert bands == bold - {"auto"}
+    entries = [t for t in figure.data if t.showlegend is not False]
+    # The placebo, each bold line, and one entry for each of the two groups of others.
+    assert len(entries) <= 1 + len(bold) + 2
+
+
+def test_a_cell_is_picked_by_its_row_and_the_fitted_one_is_outlined() -> None:
+    tried = pd.DataFrame({"rank": [8, 8, 16], "lam": [0.1, 0.002, 0.1], "ndcg@10": [0.2, 0.3, 0.4]})
+    cells = charts.tried_heatmap(tried, "ndcg@10", "Target only", fitted=2).data[1]
+    assert list(cells.customdata) == [0, 1, 2]
+    assert list(cells.x) == ["0.1", "0.002", "0.1"]
+    assert list(cells.y) == ["8", "8", "16"]
+    assert [width > 0 for width in cells.marker.line.width] == [False, False, True]
+    # The grid below shows each score where its square lies.
+    grid = charts.tried_heatmap(tried, "ndcg@10", "Target only").data[0]
+    for row in tried.itertuples():
+        at = (list(grid.y).index(str(row.rank)), list(grid.x).index(f"{row.lam:.3g}"))
+        assert grid.z[at] == row[3]
+
+
+def test_dots_tell_the_side_of_zero_by_symbol_and_escape_names() -> None:
+    rows = pd.DataFrame(
+        {
+            "heading": ["By genre", "By genre", "By size"],
+            "level": [NASTY, "crime", "1 to 3"],
+            "gain": [0.1, 0.0, -0.1],
+            "low": [0.05, -0.02, -0.2],
+            "high": [0.15, 0.02, -0.05],
+            "users": [20, 1200, 30],
+        }
+    )
+    figure = charts.cohort_dots(rows, "ndcg@10", "users", "Gain")
+    assert [trace.marker.symbol for trace in figure.data] == ["circle", "circle-open", "diamond"]
+    said = figure.to_json()
+    assert "<b onclick" not in said
+    assert "1,200" in said
+    # Headings have rows of their own, above their levels.
+    assert [a.text for a in figure.layout.annotations] == ["<b>By genre</b>", "<b>By size</b>"]
+    assert [a.y for a in figure.layout.annotations] == [0, 3]
+    assert list(figure.layout.yaxis.tickvals) == [1, 2, 4]
+    sources = charts.source_dots(
+        pd.DataFrame({**rows, "source": rows["level"]}), "ndcg@10", dark=True
+    )
+    assert "<b onclick" not in sources.to_json()
+    assert "<a href" not in sources.to_json()
+
+
+def test_two_runs_differ_by_shots() -> None:
+    rows = pd.DataFrame(
+        {
+            "what": ["What the run serves", "Its transfer method"],
+            "shots": [0, 5],
+            "gain": [0.1, -0.1],
+            "low": [0.0, -0.2],
+            "high": [0.2, 0.0],
+            "users": [9, 9],
+        }
+    )
+    figure = charts.difference_dots(rows, "ndcg@10", "users", (NASTY, "Run 2"))
+    assert "<b onclick" not in figure.to_json()
+    assert figure.layout.title.text.startswith("Run 2 minus &lt;b")
+    first, second = figure.data[:2]
+    assert (first.x[0], second.x[0]) == (0.1, -0.1)
+    assert first.marker.symbol != second.marker.symbol
 
 
 def test_the_best_cell_is_the_brightest_for_errors_too() -> None:

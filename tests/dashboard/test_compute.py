@@ -250,7 +250,9 @@ def test_what_was_settled_is_told_for_every_method(fitted: jobs.Workspace) -> No
     assert tried["NDCG@10"].notna().all()
     assert compute.served_table(result, chosen)["Target interactions"].tolist() == [0, 2]
     for method in ("ridge", "joint"):
-        name, rows = compute.searched(replace(chosen, method=method))
+        name, rows = compute.searched(
+            replace(chosen, method=method), compute.evidences(result)["ranking"]
+        )
         assert name == ("target_only" if method == "ridge" else method)
         assert {"rank", "lam"} <= set(rows.columns)
     reasons = dict(compute.left_out(result, chosen))

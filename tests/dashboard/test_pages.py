@@ -251,7 +251,9 @@ def test_where_items_are_new_every_page_speaks_of_items(
 ) -> None:
     loaded.settings = items_run.settings
     loaded.install(items_run, loaded.inputs, ("films.csv", "books.csv"), "cafe0004")
-    compare = text(open_app(loaded, "compare"))
+    page = open_app(loaded, "compare")
+    page.session_state["compare_part"] = "Parameters"
+    compare = text(page.run())
     assert "For items with no history in the target" in compare
     assert "What validation items settled" in compare
     assert "new items" in compare

@@ -5,11 +5,24 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import compute, jobs, sample
+from dashboard import compute, jobs, sample, wording
 from transrec_core.settings import Settings
 
 QUICK = Settings(feedback="implicit", method="factor_map", rank=4, lam=0.02, shots=(0, 5))
 OpenApp = Callable[..., AppTest]
+
+
+def open_part(app: AppTest, part: str) -> AppTest:
+    """Open a part of the Compare page."""
+    app.session_state["compare_part"] = part
+    app.run()
+    assert not app.exception
+    return app
+
+
+def badges(app: AppTest) -> str:
+    """What the badges say; they are short Markdown to Streamlit."""
+    return " ".join(str(element.value) for element in app.get("markdown"))
 
 
 def done(space: jobs.Workspace) -> None:
@@ -22,6 +35,7 @@ def test_sources_are_ranked_and_the_table_goes_stale_with_them(
     open_app: OpenApp, fitted: jobs.Workspace
 ) -> None:
     app = open_app(fitted, "compare")
+    open_part(app, "Sources")
     assert app.button(key="study_sources_go").disabled
     app.button(key="add_podcasts").click().run()
     assert not app.exception
@@ -34,12 +48,28 @@ def test_sources_are_ranked_and_the_table_goes_stale_with_them(
     gain = table["Gain in NDCG@10"]
     assert gain[0].startswith("+0.")
     assert table["Over"].notna().all()
-    app = open_app(fitted, "compare")
-    assert not app.exception
+    app = open_part(open_app(fitted, "compare"), "Sources")
+    assert len(app.get("plotly_chart")) == 1
     assert len(fitted.results) == 1  # a study is no fit
-    assert not any("changed since" in str(badge.value) for badge in app.get("badge"))
+    assert wording.STALE_STUDY not in badges(app)
+    # A third source makes the ranking an old one.
+    assert compute.add_candidate(fitted, b"user,item\nx,a\ny,b\n", "strangers.csv")
+    app.run()
+    assert wording.STALE_STUDY in badges(app)
+    compute.drop_candidate(fitted, 1)
+    # The other source takes the place of the present one; the ranking holds, the run is stale.
+    app.button(key="use_source_0").click().run()
+    assert not app.exception
+    assert fitted.source is not None
+    assert fitted.source.name == "podcasts.csv"
+    assert [c.name for c in fitted.candidates] == ["films.csv"]
+    assert "The data changed: refit" in badges(app)
+    assert wording.STALE_STUDY not in badges(app)
+    app.button(key="use_source_0").click().run()
+    assert fitted.source.name == "films.csv"
+    assert "refit" not in badges(app)
     compute.drop_candidate(fitted, 0)
-    app = open_app(fitted, "compare")
+    app = open_part(open_app(fitted, "compare"), "Sources")
     assert app.button(key="study_sources_go").disabled
 
 
@@ -62,8 +92,7 @@ def test_a_wrong_candidate_is_told_and_the_others_stay(
     assert compute.add_candidate(fitted, podcasts, "podcasts.csv")
     assert not compute.add_candidate(fitted, content, "wrong.csv")
     assert [c.name for c in fitted.candidates] == ["podcasts.csv"]
-    app = open_app(fitted, "compare")
-    assert not app.exception
+    app = open_part(open_app(fitted, "compare"), "Sources")
     said = [f"{error.value} {error.proto.title}" for error in app.get("error")]
     assert any("wrong.csv" in words.replace("\\", "").replace("\u2060", "") for words in said)
 
@@ -77,8 +106,7 @@ def test_thinner_targets_are_measured_and_shown(open_app: OpenApp, fitted: jobs.
         "100 %", "50 %", "25 %", "10 %",
     ]  # fmt: skip
     assert set(table.columns) == {"Metric", "Target ratings", "0 known", "5 known"}
-    app = open_app(fitted, "compare")
-    assert not app.exception
+    app = open_part(open_app(fitted, "compare"), "Sources")
     assert app.get("dataframe")
 
 
