@@ -1,0 +1,122 @@
+"""What if, most helped, and everything in one zip, by clicking."""
+
+import io
+import urllib.parse
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+
+@pytest.fixture(scope="module")
+def link(server: str, browser: Any) -> str:
+    """The query of a finished run on the sample; made once for all tests of this file."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.goto(server)
+    page.locator(".st-key-try_sample button").first.click()
+    page.get_by_text("900 users are in both domains").first.wait_for()
+    for key, value in (("fit_rank", "32"), ("fit_lam", "0.02")):
+        page.locator(f".st-key-{key} input").fill(value)
+        page.keyboard.press("Tab")
+    page.get_by_text("Rank and λ left empty").wait_for()
+    page.locator(".st-key-fit_go button").click()
+    page.wait_for_selector(".st-key-verdict_banner", timeout=240_000)
+    query = urllib.parse.urlparse(page.url).query
+    page.context.close()
+    return f"?{query}"
+
+
+def first_list(app: Any) -> list[str]:
+    rows = app.page.locator('[class*="st-key-list_"]').first.locator("tbody tr")
+    return [row.locator("td").nth(1).inner_text() for row in rows.all()]
+
+
+def test_what_if_moves_the_list_and_reset_restores_it(tab: Callable[..., Any], link: str) -> None:
+    app = tab(height=2300)
+    app.open(f"/user{link}")
+    app.click("user_helped")
+    app.shows("number 1 of")
+    app.shot("user_helped")
+    before = first_list(app)
+    # The best of the list, had they had it: the box is searched by the title.
+    box = app.page.locator('[class*="st-key-what_if_item_"] input')
+    best = app.page.locator(".st-key-reasons [data-testid=stSelectbox] input").input_value()
+    box.click()
+    box.press_sequentially(best)
+    box.press("Enter")
+    app.settle()
+    app.click("what_if_add")
+    app.shows("what-if: 1 change")
+    app.shows("Moved")
+    changed = first_list(app)
+    assert before[0] not in changed
+    assert changed[0] == before[1]
+    app.shot("user_what_if")
+    # By the key that the button shows.
+    app.page.locator("h1").first.click()
+    app.page.keyboard.press("u")
+    app.page.get_by_text("what-if:").wait_for(state="detached")
+    app.settle()
+    assert first_list(app) == before
+    app.click("what_if_add")
+    app.shows("what-if: 1 change")
+    app.go("Export")
+    app.go("User")
+    app.shows("what-if: 1 change")
+    app.click("what_if_reset")
+    app.page.get_by_text("what-if:").wait_for(state="detached")
+    app.settle()
+    assert first_list(app) == before
+
+
+def test_keys_step_through_those_most_helped(tab: Callable[..., Any], link: str) -> None:
+    app = tab()
+    app.open(f"/user{link}")
+    app.settle(1)
+    for place in (1, 2, 3):
+        app.page.keyboard.press("h")
+        app.shows(f"number {place} of")
+        app.settle()
+
+
+def test_everything_opens_and_its_lists_are_those_of_the_csv(
+    tab: Callable[..., Any], link: str
+) -> None:
+    app = tab(height=2000)
+    app.open(f"/export{link}")
+    app.page.locator(".st-key-export_preview summary").click()
+    app.page.locator(".st-key-export_preview canvas").first.wait_for()
+    app.settle(0.6)
+    app.shot("export_preview")
+    csv = app.download("export_csv")
+    with zipfile.ZipFile(io.BytesIO(app.download("export_everything_zip"))) as archive:
+        assert archive.testzip() is None
+        assert archive.read("recommendations.csv") == csv
+        read = {name: archive.read(name) for name in archive.namelist()}
+    assert {"README.txt", "evidence.json", "metrics.csv", "report.html"} <= set(read)
+    users = pd.read_csv(io.BytesIO(read["factors/source_users.csv"]), dtype={0: str})
+    assert users.shape[0] == 1200
+    with zipfile.ZipFile(io.BytesIO(app.download("export_factors_zip"))) as archive:
+        for name in archive.namelist():
+            assert archive.read(name) == read[f"factors/{name}"]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(768, "dark"), (1600, "light")])
+def test_user_and_export_fit_the_window(
+    tab: Callable[..., Any], link: str, width: int, scheme: str
+) -> None:
+    app = tab(width=width, height=3000, scheme=scheme)
+    for page in ("user", "export"):
+        app.open(f"/{page}{link}")
+        if page == "user":
+            app.click("user_harmed")
+            app.page.wait_for_selector(".st-key-why_chart .nsewdrag")
+        wide = app.page.evaluate(
+            "document.querySelector('[data-testid=stMain]').scrollWidth"
+            " - document.querySelector('[data-testid=stMain]').clientWidth"
+        )
+        assert wide <= 0, page
+        app.page.wait_for_timeout(500)
+        app.shot(f"people_{page}_{width}_{scheme}")
