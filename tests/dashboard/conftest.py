@@ -57,6 +57,12 @@ def unshared_run(sample_data: Path) -> Run:
     return run_third(sample_data, SMALL, shared=False)
 
 
+@pytest.fixture(scope="session")
+def run_with(sample_data: Path) -> Callable[..., Run]:
+    """Make the small run with other settings."""
+    return lambda **changed: run_third(sample_data, replace(SMALL, **changed))
+
+
 @pytest.fixture
 def workspace() -> Iterator[jobs.Workspace]:
     """A new, empty workspace in the server's register."""

@@ -203,6 +203,29 @@ def test_where_items_are_new_their_users_can_be_changed(
     assert "A test item of the comparison" in text(app)
 
 
+@pytest.mark.parametrize("changed", [{"feedback": "ratings"}, {"model": "nmf"}])
+def test_scores_that_are_no_sums_can_be_asked_what_if_and_say_why_not_why(
+    open_app: OpenApp,
+    loaded: jobs.Workspace,
+    run_with: Callable[..., Run],
+    changed: dict[str, str],
+) -> None:
+    run = run_with(method="factor_map", **changed)
+    loaded.install(run, loaded.inputs, ("films.csv", "books.csv"), "cafe0008")
+    result = shown(loaded)
+    app = open_app(loaded, "user")
+    assert "no sums of single interactions" in text(app)
+    assert charts(app) == 0
+    best = compute.user_lists(result, picked(app, result), 10, ("factor_map",))
+    item = best.frames["factor_map"][ITEM].iloc[0]
+    app.selectbox(key="what_if_item_cafe0008_target").set_value(item).run()
+    app.button(key="what_if_add").click().run()
+    assert not app.exception
+    assert "what-if: 1 change" in text(app)
+    app.button(key="user_helped").click().run()
+    assert not app.exception
+
+
 @pytest.mark.parametrize("shared", [True, False])
 def test_hostile_and_repeated_titles_do_no_harm(
     open_app: OpenApp, loaded: jobs.Workspace, small_run: Run, unshared_run: Run, shared: bool
