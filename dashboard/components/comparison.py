@@ -55,6 +55,7 @@ def choose(parts: "dict[str, Evidence]") -> "tuple[str, Evidence, ShotEvidence]"
             ),
             key="compare_shots",
             required=True,
+            wrap=True,
             persist_state="session",
         )
     return kind, evidence, by_shots.get(picked, evidence.shots[0])

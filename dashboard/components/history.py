@@ -75,10 +75,7 @@ def _row(space: Workspace, result: Result, full: bool) -> None:
     entry = compute.entry(space, result)
     current = result is space.shown
     name = escape_md(result.name, NAME_LENGTH)
-    with (
-        st.container(border=True, key=f"run_{result.id}"),
-        st.container(horizontal=True, vertical_alignment="center", gap="small"),
-    ):
+    with st.container(border=True, key=f"run_{result.id}", gap="small"):
         with st.container(gap="xxsmall", width="stretch"):
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.markdown(f"**{name}**", width="content")

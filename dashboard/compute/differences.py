@@ -124,7 +124,7 @@ def _settled(chosen: Chosen, cold: str) -> dict[str, str]:
         found[f"Auto serves at {words}"] = served_words(chosen, shots, cold)
         found[f"Best baseline at {words}"] = wording.method_word(chosen.baseline_at[shots], cold)
     for name, parameters in chosen.parameters.items():
-        found[f"Parameters of {wording.method_word(name, cold)}"] = parameter_words(parameters)
+        found[wording.method_word(name, cold)] = parameter_words(parameters)
     return found
 
 
