@@ -94,17 +94,19 @@ def item_scatter(
     for domain in ("source", "target"):
         rows = frame[frame["domain"] == domain] if domain in show else frame.iloc[:0]
         for name, mine, marker in _coloured(rows, domain, colouring, colours):
+            taken = mine["interactions"].to_numpy(np.float32)
             first = name not in listed and not (mine.empty and colouring is not None)
             listed.update([name] if first else [])
             figure.add_trace(
                 kind(
-                    x=mine["x"],
-                    y=mine["y"],
+                    # Single precision is half to send, and finer than any screen.
+                    x=mine["x"].to_numpy(np.float32),
+                    y=mine["y"].to_numpy(np.float32),
                     mode="markers",
                     name=name,
                     legendgroup=name,
                     showlegend=first,
-                    customdata=mine.index.to_numpy(),
+                    customdata=mine.index.to_numpy(np.int32),
                     text=[
                         f"<b>{plot_text(title)}</b><br>{wording.plural(int(n), 'interaction')}"
                         for title, n in zip(mine["name"], mine["interactions"], strict=True)
@@ -112,7 +114,7 @@ def item_scatter(
                     hovertemplate="%{text}<extra>" + wording.DOMAIN_WORDS[domain] + "</extra>",
                     marker={
                         "symbol": SYMBOLS[domain],
-                        "size": 5 + 8 * np.sqrt(mine["interactions"].to_numpy(float) / biggest),
+                        "size": 5 + 8 * np.sqrt(taken / biggest),
                         "opacity": 0.25 if marked else 0.7,
                         "line": {"width": 0.5, "color": colours.surface},
                         **marker,

@@ -22,6 +22,8 @@ SHOWN = {BOTH: ("source", "target"), "Source": ("source",), "Target": ("target",
 VIEW_WORDS = {compute.ALIGNED: "Aligned", compute.BEFORE: "Before", compute.TSNE: "t-SNE"}
 CLOSE = 4
 """Neighbours of each catalogue that the close-up names."""
+MOST_FOUND = 500
+"""Found items that are offered by title."""
 FEW_KEPT = 0.25
 LITTLE_SHOWN = 0.5
 """Below these an item's neighbours, or a user's taste, are not to be read off the map."""
@@ -96,7 +98,7 @@ def explore(space: Workspace, result: Result, dark: bool) -> None:
         _numbers(result, view)
     picked = _rows(event)
     with grid.cell():
-        _pick(result)
+        _pick(result, hits.index.tolist())
         listing = state.get(f"region_{result.id}", False) and len(picked) > 1
         if listing:
             _region(result, frame.loc[picked])
@@ -313,8 +315,7 @@ def _picked_on_map(result: Result) -> None:
     picked = _rows(state.get(MAP))
     if len(picked) == 1:
         _inspect(result, picked[0], mark=False)
-        known = picked[0] in compute.item_options(result)
-        state.put(f"inspect_{result.id}", picked[0] if known else None)
+        state.put(f"inspect_{result.id}", picked[0])
     elif picked:
         state.put(f"region_{result.id}", True)
 
@@ -329,7 +330,7 @@ def _picked_in_list(result: Result, key: str, rows: list[int]) -> None:
     if picked and picked[0] < len(rows):
         row = rows[picked[0]]
         _inspect(result, row, mark=len(_rows(state.get(MAP))) < 2)
-        state.put(f"inspect_{result.id}", row if row in compute.item_options(result) else None)
+        state.put(f"inspect_{result.id}", row)
 
 
 def _near_rows(result: Result, view: str, row: int | None) -> dict[int, str]:
@@ -341,8 +342,11 @@ def _near_rows(result: Result, view: str, row: int | None) -> dict[int, str]:
     return {int(row): str(name) for row, name in zip(near["row"], near["name"], strict=True)}
 
 
-def _pick(result: Result) -> None:
-    options = compute.item_options(result)
+def _pick(result: Result, hits: list[int]) -> None:
+    """By title: what the search found first, then the most common items."""
+    chosen = state.get(f"inspect_{result.id}")
+    first = [*hits[:MOST_FOUND], *([] if chosen is None else [chosen])]
+    options = compute.item_options(result, first)
     st.selectbox(
         "Inspect an item",
         list(options),
@@ -353,6 +357,7 @@ def _pick(result: Result) -> None:
         on_change=_chosen_by_title,
         args=(result,),
         persist_state="session",
+        help="What the search has found stands first, then the items with most interactions.",
     )
 
 

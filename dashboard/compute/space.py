@@ -47,7 +47,8 @@ DOMAIN, GENRE, INTERACTIONS, RATING, FACTOR = "domain", "genre", "interactions",
 """What points can be coloured by; ``factor`` with a number from 1."""
 
 MOST_GENRES = 7
-MOST_OPTIONS = 20_000
+MOST_TITLES, MOST_PEOPLE = 3_000, 5_000
+"""Options of one select box."""
 FACTORS = 6
 CARD_ITEMS, GENRE_ITEMS = 6, 30
 """Items named on a factor's card, and those whose genres are counted for it."""
@@ -335,23 +336,24 @@ def row_of(frame: pd.DataFrame, domain: str, item: str) -> int | None:
     return int(found[0]) if len(found) else None
 
 
-def item_options(result: Result) -> dict[int, str]:
-    """Rows to choose from with their labels, most interactions first, at most 20,000."""
+def item_options(result: Result, first: Sequence[int] = ()) -> dict[int, str]:
+    """Rows to choose from with their labels: some first, then those of most interactions.
 
-    def make() -> dict[int, str]:
+    At most 3,000 beside the first ones: a browser takes long over more.
+    """
+
+    def make() -> tuple[list[str], list[str], list[int]]:
         facts = _facts(result)
-        order = facts["interactions"].to_numpy().argsort(kind="stable")[::-1][:MOST_OPTIONS]
-        labels = {
-            domain: names(result, domain, facts.loc[facts["domain"] == domain, ITEM])
-            for domain, _ in _sides(result)
-        }
-        named = [*labels["target"], *labels["source"]]
-        domains = facts["domain"].tolist()
-        return {
-            int(row): wording.plain(f"{named[row]} ({domains[row]})", 70) for row in order.tolist()
-        }
+        order = facts["interactions"].to_numpy().argsort(kind="stable")[::-1][:MOST_TITLES]
+        sides = dict(_sides(result))
+        named = [
+            name for domain in sides for name in names(result, domain, list(sides[domain].items))
+        ]
+        return named, facts["domain"].tolist(), [int(row) for row in order]
 
-    return remember(result, "options", make)
+    named, domains, common = remember(result, "options", make)
+    rows = dict.fromkeys([*(row for row in first if row < len(named)), *common])
+    return {row: wording.plain(f"{named[row]} ({domains[row]})", 70) for row in rows}
 
 
 def matches(frame: pd.DataFrame, query: str) -> pd.DataFrame:
@@ -448,7 +450,7 @@ def drawable_users(result: Result) -> list[str] | None:
     people = remember(
         result, "people", lambda: list(map(str, run.pair.source.users.union(run.pair.target.users)))
     )
-    return people if len(people) <= MOST_OPTIONS else None
+    return people if len(people) <= MOST_PEOPLE else None
 
 
 # ── factors and genres ───────────────────────────────────────────────────────────────────────────

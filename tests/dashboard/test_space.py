@@ -137,6 +137,18 @@ def test_neighbours_know_their_rows_on_the_map(fitted: jobs.Workspace) -> None:
         assert 0 <= kept <= known == len(near)
 
 
+def test_titles_to_choose_from_begin_with_what_was_found(fitted: jobs.Workspace) -> None:
+    result = shown(fitted)
+    frame = compute.item_map(result).frame
+    rarest = int(frame["interactions"].idxmin())
+    options = compute.item_options(result, [rarest, 10**9])
+    assert next(iter(options)) == rarest
+    assert set(options) == set(frame.index)
+    counts = frame.loc[list(options)[1:], "interactions"]
+    assert counts.is_monotonic_decreasing
+    assert options[rarest] == f"{frame.loc[rarest, 'name']} ({frame.loc[rarest, 'domain']})"
+
+
 def test_a_result_without_shared_people_has_maps_of_its_own(
     loaded: jobs.Workspace, unshared_run: Run
 ) -> None:
