@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -88,6 +89,32 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def pages() -> dict[str, str]:
+    """The path of every page."""
+    others = ("Compare", "Space", "User", "Export")
+    return {"Data": "/", **{page: f"/{page.lower()}" for page in others}}
+
+
+@pytest.fixture(scope="session")
+def sample_run(server: str, browser: Any) -> str:
+    """The query of a finished run on the sample, for tests that change nothing of it."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.goto(server)
+    page.locator(".st-key-try_sample button").first.click()
+    page.get_by_text("900 users are in both domains").first.wait_for()
+    # Given parameters are quick; that validation users find good ones is tested with the core.
+    for key, value in (("fit_rank", "32"), ("fit_lam", "0.02")):
+        page.locator(f".st-key-{key} input").fill(value)
+        page.keyboard.press("Tab")
+    page.get_by_text("Rank and λ left empty").wait_for()
+    page.locator(".st-key-fit_go button").first.click()
+    page.wait_for_selector(".st-key-verdict_banner", timeout=FIT_SECONDS * 1000)
+    query = urllib.parse.urlparse(page.url).query
+    page.context.close()
+    return f"?{query}"
+
+
 @dataclass
 class Tab:
     """One browser tab on the app, with what it complained about."""
@@ -118,7 +145,7 @@ class Tab:
 
     def fit(self) -> None:
         """Press Fit and wait for the result."""
-        self.page.locator(".st-key-fit_go button").click()
+        self.page.locator(".st-key-fit_go button").first.click()
         self.page.wait_for_selector(".st-key-job", timeout=20_000)
         self.page.wait_for_selector(".st-key-job", state="detached", timeout=FIT_SECONDS * 1000)
         self.settle()
@@ -135,11 +162,29 @@ class Tab:
             self.page.locator(f".st-key-{key} button").click()
         return Path(caught.value.path()).read_bytes()
 
-    def shot(self, name: str) -> None:
+    def sound(self) -> None:
+        """Assert that the page is accessible and no wider than the window."""
+        wide = self.page.evaluate(
+            "document.querySelector('[data-testid=stMain]').scrollWidth"
+            " - document.querySelector('[data-testid=stMain]').clientWidth"
+        )
+        assert wide <= 0, self.page.url
+        axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
+        found = axe.Axe().run(self.page).response["violations"]
+        bad = [
+            (v["id"], v["nodes"][0]["target"], v["nodes"][0].get("failureSummary"))
+            for v in found
+            if v["impact"] in ("serious", "critical")
+        ]
+        assert bad == [], self.page.url
+
+    def shot(self, name: str, *, loaded: bool = True) -> None:
+        """Keep a picture; of a page that is ``loaded`` no widget may still be on its way."""
         SHOTS.mkdir(parents=True, exist_ok=True)
         # The browser loads each kind of widget when it first shows one.
         loading = "[data-testid=stSkeleton], .stSkeleton"
-        self.page.wait_for_function(f"!document.querySelector('{loading}')", timeout=20_000)
+        if loaded:
+            self.page.wait_for_function(f"!document.querySelector('{loading}')", timeout=20_000)
         self.page.wait_for_timeout(300)
         self.page.screenshot(path=str(SHOTS / f"{name}.png"))
 
