@@ -83,6 +83,10 @@ HELP_WARM = (
     "differ a little from those of a fresh start; the model's chip says so. Off: every fit starts "
     "afresh and can be repeated exactly."
 )
+WARM_SENTENCE = (
+    "This run started from the factors of the one before. The commands start afresh, and give "
+    "numbers that differ a little; turn off “Start from the last fit” for those."
+)
 HELP_EXPECTED = (
     "Estimated from the sizes of the data and the time that the last fit took. The earlier "
     "results stay on show until the new ones are there."

@@ -320,7 +320,12 @@ def repeat(result: Result) -> None:
         st.subheader("Repeat this run", anchor=False)
         st.caption(
             "The configuration holds settings, seed, what validation users chose, and the hashes "
-            "of the data. The same files and settings give the same numbers."
+            "of the data. "
+            + (
+                wording.WARM_SENTENCE
+                if result.run.started_warm
+                else "The same files and settings give the same numbers."
+            )
         )
         _download(
             "configuration.json",

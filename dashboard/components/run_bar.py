@@ -72,13 +72,15 @@ def _model_chip(result: Result) -> None:
     settings = result.run.settings
     method = wording.method_word(result.run.fit.method)
     new = " · new items" if compute.new_items(result) else ""
+    warm = " · warm start" if result.run.started_warm else ""
     # Two chips, as one would be wider than a narrow window.
     st.badge(
         f"{'Auto: ' if settings.method == 'auto' else ''}{method} · "
-        f"{wording.MODEL_WORDS[settings.model]} · {compute.fitted(result)}{new}",
+        f"{wording.MODEL_WORDS[settings.model]} · {compute.fitted(result)}{new}{warm}",
         color="violet",
         icon=":material/model_training:",
-        help="Method, model and parameters of the results on show.",
+        help="Method, model and parameters of the results on show."
+        + (f" {wording.WARM_SENTENCE}" if warm else ""),
     )
     st.badge(
         f"{wording.escape_md(result.name, 40)} · run {result.id} · {wording.clock(result.at)}",

@@ -10,6 +10,9 @@ from transrec_core.transfer.knowledge import Ground, Texts
 BESIDE = 1.0
 """Seconds around a fit: handing data and result over, checks."""
 
+PACE = 2.0
+"""What a fit takes beside the estimate, where no fit has shown this machine's own pace."""
+
 PACES = (0.5, 20.0)
 """How far the pace of an earlier fit may lie from what was expected to be believed."""
 
@@ -24,7 +27,7 @@ def expected(space: Workspace, settings: Settings) -> float | None:
         return None
     work = _work(space, settings)
     shown = space.shown
-    pace = 1.0
+    pace = PACE
     if shown is not None and shown.inputs == space.inputs:
         before = _work(space, shown.run.settings)
         if before:

@@ -91,6 +91,7 @@ def configuration(result: Result) -> bytes:
         "data": _facts(result),
         "settings": run.settings.to_json(),
         "chosen": chosen,
+        "started_warm": run.started_warm,
         "seconds": round(run.seconds, 3),
     }
     return json.dumps(content, indent=2, ensure_ascii=False).encode()

@@ -37,9 +37,11 @@ def expected_seconds(ground: Ground, settings: Settings) -> float:
 
     Returns
     -------
-    0 where the method that is set cannot be used on these domains.
+    0 where the method or the rank that is set cannot be used on these domains.
     """
     pair = ground.pair
+    if (settings.rank or 1) > min(*pair.source.matrix.shape, *pair.target.matrix.shape):
+        return 0.0
     kinds = kinds_of(pair, settings, by_words=ground.by_words)
     eligible = int((pair.target.counts[pair.target_rows] >= settings.min_target).sum())
     scores = eligible * len(pair.target.items) * len(settings.shots)
@@ -55,11 +57,17 @@ def expected_seconds(ground: Ground, settings: Settings) -> float:
         choosing = Budget(pair, judged, settings.budget / len(kinds))
         telling = Budget(pair, settings.test_share * scores, math.inf)
         for number, method in enumerate(searched):
-            most = MAX_CANDIDATES if method in (TARGET_ONLY, methods[0]) else LATER_CANDIDATES
+            needed = method in (TARGET_ONLY, methods[0])
+            left = choosing.seconds / 2 if number == 0 else choosing.share(len(searched) - number)
+            cost = choosing.cost(method, start, number > 0)
+            # As the search itself would: what does not fit is left out.
+            if not needed and cost > left:
+                continue
             grid = math.prod(len(axis.values) for axis in axes_of(pair, method, settings, start))
-            choosing.spent += min(most, grid) * choosing.cost(method, start, number > 0)
+            most = min(MAX_CANDIDATES if needed else LATER_CANDIDATES, grid)
+            choosing.spent += max(cost, min(most * cost, left))
             telling.spent += telling.cost(method, start, number > 0)
-        total += min(choosing.spent, choosing.seconds) + telling.spent
+        total += choosing.spent + telling.spent
         total += SHUFFLES * telling.cost(methods[0], start, True)
         total += telling.cost(methods[0], start, False)
     return total

@@ -30,6 +30,10 @@ def test_the_budget_bounds_the_search():
     assert seconds(replace(open_, budget=0.001)) < seconds(open_)
 
 
+def test_a_rank_that_is_too_large_takes_no_time():
+    assert seconds(Settings(rank=900)) == 0
+
+
 def test_a_method_that_cannot_be_used_takes_no_time():
     assert seconds(Settings(method="content")) == 0
     assert seconds(Settings(method="content"), texts=True) > 0
