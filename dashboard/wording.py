@@ -99,9 +99,6 @@ HELP_CROSSLISTED = (
     "another id: whoever took one took the other, which fakes a gain. On: the source's copies are "
     "left out of the fit."
 )
-HELP_MAP = (
-    "Both catalogues lie on the same two axes: the two directions in which the factors vary most."
-)
 
 COLUMN_HELP = {
     "Target interactions": "How many target interactions each one was given (shots).",

@@ -94,11 +94,3 @@ def test_a_second_fit_can_be_cancelled_and_the_first_stays(
     app.shows("Fit cancelled.")
     assert "transfer helps" in app.page.locator(".st-key-verdict").inner_text()
     app.page.locator(".st-key-fit_go button:not([disabled])").wait_for()
-
-
-def test_picture_for_the_readme(tab: Callable[..., Any], sample_run: str) -> None:
-    app = tab(width=1400, height=900)
-    app.open(path("Compare", sample_run))
-    app.page.wait_for_selector(".st-key-gain_dots .nsewdrag")
-    app.page.wait_for_timeout(700)
-    app.shot("readme_compare")
