@@ -435,7 +435,7 @@ def _told_by_the_map(result: Result, view: str, facts: compute.ItemFacts) -> str
 
 def _near_columns() -> dict[str, Any]:
     return {
-        "name": st.column_config.TextColumn("Item", width="medium"),
+        "name": st.column_config.TextColumn("Item", width=120),
         "cosine": st.column_config.NumberColumn(
             "Cosine",
             format="%.2f",
