@@ -360,9 +360,7 @@ def item_closeup(items: ItemMap, row: int, near: pd.DataFrame, dark: bool = Fals
         )
     styled(figure, "Close-up", colours, 340)
     # Below: a narrow column has no room for the legend beside the title.
-    figure.update_layout(
-        dragmode="pan", margin={"t": 40}, legend={"y": -0.14, "yanchor": "top"}
-    )
+    figure.update_layout(dragmode="pan", margin={"t": 40}, legend={"y": -0.14, "yanchor": "top"})
     # Room for titles beside the outermost points.
     for update, column, inside, name in (
         (figure.update_xaxes, "x", INSIDE[0], "First axis of the map"),
