@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboard import compute, state, wording
 from dashboard.jobs import Workspace
+from transrec_core.errors import BadSettingError
 from transrec_core.settings import METHODS, Cold, Feedback, Model, Settings
 
 FEEDBACKS: tuple[Feedback, ...] = ("auto", "ratings", "implicit")
@@ -13,8 +14,9 @@ FIELDS = (
     "feedback", "method", "cold", "model", "rank", "lam", "leave_out_crosslisted",
     "merge_editions", "budget", "seed",
 )  # fmt: skip
-
-
+# No limits stand at these fields: the browser would keep what is out of range to itself, and the
+# fit would go by the value before.
+NUMBERS = {"rank": "Rank", "lam": "λ", "budget": "Time budget", "seed": "Seed"}
 WARM = "fit_warm"
 
 
@@ -62,17 +64,16 @@ def show(space: Workspace) -> Settings:
             )
             left, right = st.columns(2)
             left.number_input(
-                "Rank",
-                min_value=1,
-                max_value=1024,
+                NUMBERS["rank"],
+                value=None,
                 step=1,
                 placeholder="auto",
                 key="fit_rank",
                 help=wording.HELP_RANK,
             )
             right.number_input(
-                "λ",
-                min_value=0.0,
+                NUMBERS["lam"],
+                value=None,
                 step=0.1,
                 format="%.4g",
                 placeholder="auto",
@@ -91,16 +92,16 @@ def show(space: Workspace) -> Settings:
             )
             with st.expander("Advanced", key="fit_advanced"):
                 st.number_input(
-                    "Time budget (seconds)",
-                    min_value=1.0,
+                    f"{NUMBERS['budget']} (seconds)",
+                    value=None,
                     step=10.0,
                     format="%.0f",
                     key="fit_budget",
                     help=wording.HELP_BUDGET,
                 )
                 st.number_input(
-                    "Seed",
-                    min_value=0,
+                    NUMBERS["seed"],
+                    value=None,
                     step=1,
                     key="fit_seed",
                     help="Seed of everything random. The same seed and data give the same numbers.",
@@ -120,7 +121,9 @@ def show(space: Workspace) -> Settings:
             on_click=start,
             args=(space, settings),
         )
-        if reason:
+        if reason and reason == out_of_range():
+            st.caption(f":red[:material/error: {reason}]")
+        elif reason:
             st.caption(reason)
         elif changed:
             st.badge("Settings changed: refit", icon=":material/sync_problem:", color="orange")
@@ -144,27 +147,46 @@ def _expect(space: Workspace, settings: Settings) -> None:
 def current() -> Settings:
     """The settings as the form shows them.
 
-    What the browser sends is checked again: its limits are a help, not a fence.
+    What the browser sends is checked again: its choices are a help, not a fence. A number out of
+    range counts as not given; ``blocked`` says so.
     """
     feedback, method, model = (
         state.get("fit_feedback"),
         state.get("fit_method"),
         state.get("fit_model"),
     )
-    rank, lam, seed = state.get("fit_rank"), state.get("fit_lam"), state.get("fit_seed")
-    cold, budget = state.get("fit_cold"), float(state.get("fit_budget") or 0)
+    rank, lam, budget, seed = (
+        None if _wrong(name) else state.get(f"fit_{name}") for name in NUMBERS
+    )
+    cold = state.get("fit_cold")
     return Settings(
         feedback=feedback if feedback in FEEDBACKS else "auto",
         method=method if method in METHODS else "auto",
         model=model if model in MODELS else "als",
         rank=None if rank is None else int(rank),
         lam=None if lam is None else float(lam),
-        budget=budget if budget > 0 else Settings.budget,
+        budget=Settings.budget if budget is None else float(budget),
         cold=cold if cold in COLDS else "users",
         merge_editions=bool(state.get("fit_merge_editions")),
         leave_out_crosslisted=bool(state.get("fit_leave_out_crosslisted")),
         seed=int(seed or 0),
     )
+
+
+def _wrong(name: str) -> str:
+    """What a field's number must be, where it is not; the core knows the ranges."""
+    value = state.get(f"fit_{name}")
+    if value is not None:
+        try:
+            Settings(**{name: value})
+        except BadSettingError as error:
+            return error.fix.replace("It must", f"{NUMBERS[name]} must", 1)
+    return ""
+
+
+def out_of_range() -> str:
+    """The first number in the form that is out of range, as a sentence; empty when none is."""
+    return next(filter(None, map(_wrong, NUMBERS)), "")
 
 
 def blocked(space: Workspace) -> str:
@@ -178,7 +200,7 @@ def blocked(space: Workspace) -> str:
         return f"Load {' and '.join(missing)} ratings first."
     if not compute.both_usable(space):
         return "One of the files cannot be used yet: see its card on the Data page."
-    return ""
+    return out_of_range()
 
 
 def start(space: Workspace, settings: Settings) -> None:

@@ -328,6 +328,31 @@ def test_the_form_holds_every_new_setting(open_app: OpenApp, fitted: jobs.Worksp
     assert "Who is new, time budget changed: refit" in text(app)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("rank", 1_000_000, "Rank must be between 1 and 1024, or auto."),
+        ("rank", 0, "Rank must be between 1 and 1024, or auto."),
+        ("lam", -0.1, "λ must be zero or a positive number, or auto."),
+        ("budget", 0.0, "Time budget must be above zero."),
+        ("seed", -1, "Seed must be zero or a positive whole number."),
+    ],
+)
+def test_no_fit_starts_with_a_number_out_of_range(
+    open_app: OpenApp, loaded: jobs.Workspace, field: str, value: float, said: str
+) -> None:
+    app = open_app(loaded)
+    before = app.number_input(key=f"fit_{field}").value
+    app.number_input(key=f"fit_{field}").set_value(value).run()
+    assert not app.exception
+    assert said in text(app)
+    for button in ("fit_go", "continue_fit"):
+        assert app.button(key=button).disabled
+    app.number_input(key=f"fit_{field}").set_value(before).run()
+    assert said not in text(app)
+    assert not app.button(key="fit_go").disabled
+
+
 def test_no_overlap_is_said_before_and_after_a_fit(
     open_app: OpenApp, workspace: jobs.Workspace
 ) -> None:
