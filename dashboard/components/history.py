@@ -152,17 +152,27 @@ def _actions(space: Workspace, result: Result, full: bool) -> None:
                 on_change=_rename,
                 args=(space, result, key),
             )
-            st.button(
-                "Remove this run",
-                key=f"remove_{result.id}",
-                icon=":material/delete:",
-                disabled=current,
-                help="The run on show cannot be removed; show another one first."
-                if current
-                else "Forget this run. It cannot be brought back, only fitted again.",
-                on_click=space.remove,
-                args=(result,),
-            )
+        with st.popover(
+            "Remove",
+            icon=":material/delete:",
+            key=f"removing_{result.id}",
+            width="content",
+            disabled=current,
+            help="The run on show cannot be removed; show another one first."
+            if current
+            else "Asks once more before this run is forgotten.",
+        ):
+            if not current:
+                st.markdown(f"Forget **{escape_md(result.name, NAME_LENGTH)}**?")
+                st.caption("It cannot be brought back, only fitted again.")
+                st.button(
+                    "Remove for good",
+                    key=f"remove_{result.id}",
+                    type="primary",
+                    icon=":material/delete_forever:",
+                    on_click=space.remove,
+                    args=(result,),
+                )
 
 
 def _pin(space: Workspace, result: Result) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -32,6 +33,11 @@ def part(app: AppTest, name: str = "Runs") -> AppTest:
 
 def buttons(app: AppTest) -> set[str]:
     return {str(button.key) for button in app.button}
+
+
+def removing(app: AppTest) -> list[Any]:
+    """What asks before a run is removed, the newest run first."""
+    return [block for block in app.get("popover") if block.proto.popover.label == "Remove"]
 
 
 def moved(run: Run, by: float, **settings: object) -> Run:
@@ -77,7 +83,8 @@ def test_one_run_stands_alone(open_app: OpenApp, fitted: jobs.Workspace) -> None
     assert "what it serves has NDCG@10 0." in said
     # The run on show is neither restored nor removed.
     assert app.button(key="show_cafe0001").disabled
-    assert app.button(key="remove_cafe0001").disabled
+    assert all(asking.proto.popover.disabled for asking in removing(app))
+    assert "remove_cafe0001" not in buttons(app)
 
 
 def test_what_a_refit_changed_stands_under_the_verdict(
@@ -180,6 +187,15 @@ def test_a_removed_run_is_gone_and_the_one_on_show_is_not_removed(
     open_app: OpenApp, two: jobs.Workspace
 ) -> None:
     app = part(open_app(two, "compare"))
+    on_show, other = removing(app)
+    assert on_show.proto.popover.disabled
+    assert not on_show.button
+    # Nothing is removed by one click: the button stands in what opens on it.
+    assert not other.proto.popover.disabled
+    (for_good,) = other.button
+    assert for_good.key == "remove_cafe0001"
+    assert for_good.label == "Remove for good"
+    assert len(two.results) == 2
     app.button(key="remove_cafe0001").click().run()
     assert not app.exception
     assert [result.id for result in two.results] == ["cafe0002"]
