@@ -65,8 +65,13 @@ def main() -> None:
     st.html(assets / "style.css")
     st.logo(str(assets / f"logo_{'dark' if state.is_dark() else 'light'}.svg"), size="large")
     settings = fit_form.show(space)
-    run_bar.show(space, settings)
-    success.tell(space)
+    # Places that are always there, filled or not: what appears above a page may not move it, or
+    # the browser makes its widgets anew and a file that was just chosen is lost.
+    bar, ended = st.container(), st.container()
+    with bar:
+        run_bar.show(space, settings)
+    with ended:
+        success.tell(space)
     page.run()
 
 

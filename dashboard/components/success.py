@@ -46,9 +46,10 @@ def _toast(space: Workspace) -> None:
     if job.status == "done" and job.kind != "fit":
         st.toast(f"**{wording.STUDY_DONE[job.kind]}**", icon=":material/check_circle:")
     elif job.status == "done" and space.shown is not None:
-        more = f" [See the comparison](compare?{state.LINK}={space.id})"
+        # No link: it would open the tab anew and forget what the tab remembers, as the guide.
+        more = "" if state.page() == "compare" else " The Compare page tells for whom."
         st.toast(
-            f"**{headline(space.shown)}**{'' if state.page() == 'compare' else more}",
+            f"**{headline(space.shown)}**{more}",
             icon=":material/check_circle:",
             duration="long",
         )

@@ -96,23 +96,29 @@ def side_card(space: Workspace, side: Side) -> None:
                 args=(space, side),
             )
         st.caption(PURPOSE[side])
-        _refusal(space, side)
+        # Places that are always there, so that no dropzone moves; see ``app``.
+        refused, zone, file, others = (st.container() for _ in range(4))
+        with refused:
+            _refusal(space, side)
         if loaded is None or side in memory.replacing:
-            _dropzone(
-                f"{word} ratings",
-                f"up_{side}",
-                side,
-                lambda files: (
-                    compute.load_sources(space, files)
-                    if side == "source"
-                    else compute.load_side(space, side, *files[0])
-                ),
-                several=side == "source",
-            )
+            with zone:
+                _dropzone(
+                    f"{word} ratings",
+                    f"up_{side}",
+                    side,
+                    lambda files: (
+                        compute.load_sources(space, files)
+                        if side == "source"
+                        else compute.load_side(space, side, *files[0])
+                    ),
+                    several=side == "source",
+                )
         if loaded is not None:
-            _file(space, side, loaded)
+            with file:
+                _file(space, side, loaded)
         if side == "source":
-            _candidates(space)
+            with others:
+                _candidates(space)
 
 
 def _remove(space: Workspace, side: Side) -> None:
@@ -173,20 +179,22 @@ def _dropzone(
             taken = take([(file.getvalue(), file.name) for file in files])
             # Before anything is drawn: drawing may end this run when another file has come in.
             memory.uploads[key] += 1
-        if taken:
-            memory.replacing.discard(side)
+            if taken:
+                memory.replacing.discard(side)
         st.rerun()
 
 
 def _candidates(space: Workspace) -> None:
     """The other sources: which they are, and the ways to use, drop and rank them."""
     memory = state.tab()
-    _refusal(space, "candidate")
     adding = "others" in memory.replacing
-    if space.candidates:
-        st.markdown("**Other sources**")
+    above = st.container()
+    with above:
+        _refusal(space, "candidate")
+        if space.candidates:
+            st.markdown("**Other sources**")
     for place, candidate in enumerate(space.candidates):
-        with st.container(
+        with above.container(
             horizontal=True, vertical_alignment="center", gap="small", key=f"candidate_{place}"
         ):
             st.badge(
@@ -367,9 +375,11 @@ def items_card(space: Workspace) -> None:
             "description. Without it, items show by their ids. Texts also find works that are "
             "listed twice, and let methods use what items are about."
         )
-        _refusal(space, "items")
+        above = st.container()
+        with above:
+            _refusal(space, "items")
         for position, entry in enumerate(space.items):
-            row = st.container(horizontal=True, vertical_alignment="center")
+            row = above.container(horizontal=True, vertical_alignment="center")
             told = " and ".join(entry.sides) or "set aside, as it tells of another source"
             row.markdown(
                 f":material/description: **{escape_md(entry.name)}** · "

@@ -11,18 +11,20 @@ states.heading(
     "Load what people rated in a source catalogue and in a target catalogue. People are matched "
     "by their user id. Nothing leaves this computer's server.",
 )
-states.last_failure(space)
-success.banner(space)
-
-if space.empty:
-    upload.sample_card(space)
+# What stands above the dropzones has a place whether it is there or not; see ``app``.
+with st.container():
+    states.last_failure(space)
+    success.banner(space)
+    if space.empty:
+        upload.sample_card(space)
 
 cards = st.grid(2, min_column_width=400)
 with cards.cell():
     upload.side_card(space, "source")
 with cards.cell():
     upload.side_card(space, "target")
-upload.swap(space)
+with st.container():
+    upload.swap(space)
 upload.items_card(space)
 
 if not space.empty:
