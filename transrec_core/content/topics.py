@@ -17,6 +17,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils.extmath import randomized_svd
 
 from transrec_core.content.words import item_words
+from transrec_core.data.report import plural
 from transrec_core.errors import BadSettingError, NoTextError
 
 if TYPE_CHECKING:
@@ -150,7 +151,8 @@ def fit_topics(
     repeated = items.index[items.index.duplicated()]
     if len(repeated):
         raise BadSettingError(
-            f"{len(repeated)} rows repeat an item id, for example {repeated[0]!r}.",
+            f"{plural(len(repeated), 'row repeats', 'rows repeat')} an item id, "
+            f"for example {repeated[0]!r}.",
             "Give each item one row.",
         )
     texts = item_words(items)

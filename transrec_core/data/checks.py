@@ -12,7 +12,7 @@ from transrec_core.data.editions import find_editions, work_title
 from transrec_core.data.interactions import Interactions
 from transrec_core.data.linking import DomainPair
 from transrec_core.data.reading import SEVERITIES
-from transrec_core.data.report import Problem
+from transrec_core.data.report import Problem, plural
 from transrec_core.settings import Settings
 
 FEW_SHARED = 50
@@ -93,8 +93,8 @@ def check_pair(
                 Problem(
                     "FEW_SHARED",
                     "warning",
-                    f"Only {shared} users are in both domains; what is learned "
-                    f"from fewer than {FEW_SHARED} is unsure.",
+                    f"Only {plural(shared, 'user is', 'users are')} in both domains; what is "
+                    f"learned from fewer than {FEW_SHARED} is unsure.",
                     "Use data that cover more common users.",
                     shared,
                 )
@@ -155,7 +155,7 @@ def _overlap(pair: DomainPair) -> Problem:
     return Problem(
         "OVERLAP",
         "info",
-        f"{shared:,} users are in both domains: {shared / source:.0%} of the "
+        f"{plural(shared, 'user is', 'users are')} in both domains: {shared / source:.0%} of the "
         f"source's {source:,} and {shared / target:.0%} of the target's {target:,}.",
         "",
         shared,
@@ -260,8 +260,9 @@ def _test_users(pair: DomainPair) -> tuple[int, int]:
 def _target_support(pair: DomainPair) -> Problem:
     enough, tests = _test_users(pair)
     message = (
-        f"{enough:,} shared users have {Settings.min_target} or more target interactions; about "
-        f"{tests:,} of them will be test users."
+        f"{plural(enough, 'shared user has', 'shared users have')} "
+        f"{Settings.min_target} or more target interactions; "
+        f"about {plural(tests, 'of them will be a test user', 'of them will be test users')}."
     )
     if tests >= FEW_TEST_USERS:
         return Problem("TARGET_SUPPORT", "info", message, "", enough)
@@ -352,7 +353,9 @@ def _crosslisted(pair: DomainPair) -> Problem:
         "warning",
         f"{count:,} {items} nearly the same shared users as a "
         f"source item (such as {example}): the same products under two ids would fake a gain.",
-        "Leave the source's copies out of the fit (leave_out_crosslisted).",
+        "Leave the source's copies out of the fit (leave_out_crosslisted)."
+        if len(np.unique(found.source_items)) < len(pair.source.items)
+        else "The source has nothing else: bring one with products of its own.",
         count,
     )
 

@@ -9,7 +9,7 @@ import pandas as pd
 from transrec_core.columns import DESCRIPTION, GENRES, ITEM, TITLE
 from transrec_core.data.mapping import NAMES, plain
 from transrec_core.data.reading import SEVERITIES, read_table
-from transrec_core.data.report import ImportReport, Problem
+from transrec_core.data.report import ImportReport, Problem, plural
 from transrec_core.errors import UnreadableFileError
 
 # Compared as the rating columns' names are: without case, blanks and punctuation.
@@ -58,15 +58,19 @@ def read_items(file: str | Path | bytes, *, name: str | None = None) -> Items:
         p for p in table.report.problems if p.code not in ("NO_MAPPING", "NO_RATING_COLUMN")
     ]
     for code, bad, what in (
-        ("MISSING_ID", blank, "have no item id"),
-        ("DUPLICATE_ITEM", repeated, "repeat an item id"),
+        ("MISSING_ID", blank, ("row has no item id and was", "rows have no item id and were")),
+        (
+            "DUPLICATE_ITEM",
+            repeated,
+            ("row repeats an item id and was", "rows repeat an item id and were"),
+        ),
     ):
         if bad.any():
             problems.append(
                 Problem(
                     code,
                     "warning",
-                    f"{bad.sum()} rows {what} and were left out.",
+                    f"{plural(int(bad.sum()), *what)} left out.",
                     "Give each item one row with its id.",
                     int(bad.sum()),
                     table.lines_of(np.flatnonzero(bad)),

@@ -16,7 +16,7 @@ from transrec_core.columns import ITEM, RATING, TIME, USER
 from transrec_core.data.interactions import Encoded, Interactions, Repeated
 from transrec_core.data.mapping import ROLES
 from transrec_core.data.reading import SEVERITIES, Table, as_frame, read_table
-from transrec_core.data.report import ImportReport, Problem
+from transrec_core.data.report import ImportReport, Problem, plural
 from transrec_core.errors import BadRatingsError
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def to_ratings(
                 "MISSING_ID",
                 "warning",
                 ~keep,
-                f"{(~keep).sum()} rows were left out: {which}.",
+                f"{_left_out(~keep)}: {which}.",
                 "Fill in the ids, or ignore this if the rows are of no use.",
             )
         )
@@ -260,6 +260,10 @@ def _row_problem(
     )
 
 
+def _left_out(bad: "NDArray[np.bool_]") -> str:
+    return plural(int(bad.sum()), "row was left out", "rows were left out")
+
+
 def _examples(cells: pa.Array | pa.ChunkedArray, bad: "NDArray[np.bool_]") -> str:
     values = cells.take(pa.array(np.flatnonzero(bad)[:5])).to_pylist()
     return ", ".join(repr(v if len(v) <= 20 else v[:20] + "…") for v in dict.fromkeys(values))
@@ -322,7 +326,7 @@ def _ratings(
                 "BAD_RATING",
                 "warning",
                 bad,
-                f"{bad.sum()} rows were left out because their "
+                f"{_left_out(bad)} because their "
                 f"rating is not a number (such as {_examples(cells, bad)}).",
                 "Correct these cells, or choose another rating column.",
             )
@@ -353,7 +357,8 @@ def _times(
         "BAD_TIME",
         "warning",
         bad,
-        f"{bad.sum()} times cannot be read (such as {_examples(cells, bad)}), so {consequence}.",
+        f"{plural(int(bad.sum()), 'time')} cannot be read (such as {_examples(cells, bad)}), so "
+        f"{consequence}.",
         "Write times as seconds since 1970 or as 2024-12-31 23:59:59.",
     )
     return (None if none_left else times), [problem]
@@ -448,10 +453,10 @@ def _merge_duplicates(
     first = repeated[0]
     user, item = rows.users[rows.user_codes[first]], rows.items[rows.item_codes[first]]
     example = f"user {user}, item {item}"
+    repeat = plural(count, "row repeats", "rows repeat")
     if policy == "refuse":
         raise BadRatingsError(
-            f"{table.report.file}: {count} rows repeat a user–item pair "
-            f"(line {lines[0]}: {example}).",
+            f"{table.report.file}: {repeat} a user–item pair (line {lines[0]}: {example}).",
             "Keep the last rating or the mean of them instead, or remove the repetitions.",
         )
     # Unreadable times sort first; the sort is stable, so equal times keep the file's order.
@@ -483,7 +488,7 @@ def _merge_duplicates(
         Problem(
             "DUPLICATE_PAIR",
             "warning",
-            f"{count} rows repeat a user–item pair (such as {example}); {how}.",
+            f"{repeat} a user–item pair (such as {example}); {how}.",
             "If every row should count, merge them before, or choose another rule.",
             count,
             lines,
@@ -509,7 +514,8 @@ def _id_problems(ids: pd.Index, codes: "NDArray[np.int32]", role: str) -> list[P
             Problem(
                 "ID_BLANKS",
                 "warning",
-                f"{blanks.sum()} {role} ids begin or end with blanks (such as "
+                plural(int(blanks.sum()), f"{role} id begins or ends", f"{role} ids begin or end")
+                + " with blanks (such as "
                 f"{_examples(unique, blanks)}); blanks count, so they differ from ids without.",
                 "Remove the blanks if they are not meant.",
                 int(blanks.sum()),
@@ -520,7 +526,8 @@ def _id_problems(ids: pd.Index, codes: "NDArray[np.int32]", role: str) -> list[P
             Problem(
                 "SCIENTIFIC_ID",
                 "warning",
-                f"{scientific.sum()} {role} ids are in scientific notation "
+                plural(int(scientific.sum()), f"{role} id is", f"{role} ids are")
+                + " in scientific notation "
                 f"(such as {_examples(unique, scientific)}): a spreadsheet has rounded them, so "
                 "different ones may have become one.",
                 "Export the ids as text from the original data.",

@@ -30,7 +30,7 @@ from transrec_core.data.opening import (
     to_utf8,
 )
 from transrec_core.data.parsing import LARGE, BrokenQuotesError, Parsed, parse, plain_quotes
-from transrec_core.data.report import ImportReport, Problem
+from transrec_core.data.report import ImportReport, Problem, plural
 from transrec_core.errors import UnreadableFileError
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def _text_table(
                 "info" if numeric else "warning",
                 f"The first row ({_shown(first)}) looks like data, so the columns are called "
                 f"{columns[0]} to {columns[-1]}.",
-                "If it holds the column names, say that the file has a header.",
+                "If it holds the column names, write them as words, such as user, item and rating.",
                 rows=(1,),
             )
         )
@@ -250,8 +250,12 @@ def _text_table(
             Problem(
                 "RAGGED",
                 "warning",
-                f"{parsed.ragged} rows do not have {width} cells and were left "
-                f"out; {count} rows were kept.",
+                plural(parsed.ragged, "row does", "rows do")
+                + f" not have {plural(width, 'cell')} and "
+                + ("was" if parsed.ragged == 1 else "were")
+                + " left out; "
+                + plural(count, "row was", "rows were")
+                + " kept.",
                 "Correct these rows, often a delimiter inside a cell without quotes.",
                 parsed.ragged,
                 parsed.ragged_lines,
@@ -276,7 +280,8 @@ def _no_rows(name: str, found: Mapping[str, Any]) -> Exception:
         name,
         "NO_ROWS",
         "The file has a row of column names but no data.",
-        "Choose a file with data; if the first row is data, say that there is no header.",
+        "Choose a file with data below the names. If the first row is data itself, write a row of "
+        "column names above it.",
         **found,
     )
 
@@ -298,9 +303,9 @@ def _require_table(name: str, rows: Sequence[Sequence[str]], delimiter: str) -> 
         raise refusal(
             name,
             "PREAMBLE",
-            f"The first {before} rows have one cell but the rows below "
-            f"have {len(rows[before])} (divided by {delimiter!r}), so they are not part of "
-            "the table.",
+            f"The first {'row has' if before == 1 else f'{before} rows have'} one cell but the "
+            f"rows below have {len(rows[before])} (divided by {delimiter!r}), so they are not part "
+            "of the table.",
             "Delete the rows above the table.",
             before,
             (1,),

@@ -7,6 +7,11 @@ from typing import Any, Literal
 Severity = Literal["error", "warning", "info"]
 
 
+def plural(count: int, one: str, many: str = "") -> str:
+    """A counted noun, as in ``1 row`` and ``2,000 rows``; a verb may go with each."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 @dataclass(frozen=True)
 class Problem:
     """One kind of problem in one file or pair of files.

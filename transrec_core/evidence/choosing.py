@@ -8,6 +8,7 @@ import numpy as np
 
 from transrec_core.baselines import Baselines
 from transrec_core.data.linking import DomainPair
+from transrec_core.data.report import plural
 from transrec_core.errors import BadSettingError, TooFewUsersError
 from transrec_core.evidence.budget import Budget
 from transrec_core.evidence.evaluating import (
@@ -404,7 +405,9 @@ def choose(
             left_out[method] = "it would have taken longer than the budget allows"
     if not set(found) - set(TARGET_BASELINES):
         raise TooFewUsersError(
-            f"Only {len(trials.map_users)} shared users are left to learn from.",
+            "Only "
+            + plural(len(trials.map_users), "shared user is", "shared users are")
+            + " left to learn from.",
             "Bring more shared users.",
         )
     meter.report(0.95, f"Choosing parameters for {kind.words}", "where transfer is used")

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from transrec_core.data.interactions import keep_cells
 from transrec_core.data.linking import DomainPair
+from transrec_core.data.report import plural
 from transrec_core.errors import TooFewUsersError
 from transrec_core.settings import Settings
 
@@ -77,8 +78,9 @@ def split_users(pair: DomainPair, settings: Settings) -> UserSplit:
     n_validation = max(round(VALIDATION_SHARE * len(eligible)), MIN_TEST_USERS // 2)
     if n_test < MIN_TEST_USERS:
         needed = int(np.ceil(MIN_TEST_USERS / settings.test_share))
+        who = plural(len(pair.shared), "shared user has", "shared users have")
         raise TooFewUsersError(
-            f"Only {len(eligible)} of {len(pair.shared)} shared users have at least "
+            f"Only {len(eligible):,} of {who} at least "
             f"{settings.min_target} target interactions; judging transfer needs {needed}.",
             "Bring more shared users, or lists can still be made without evidence.",
         )

@@ -186,5 +186,5 @@ def test_settings_out_of_range_are_refused(planted, setting):
 
 
 def test_repeated_ids_are_refused(planted):
-    with pytest.raises(BadSettingError, match="1 rows repeat an item id, for example 'sea0'"):
+    with pytest.raises(BadSettingError, match="1 row repeats an item id, for example 'sea0'"):
         tr.fit_topics(pd.concat([planted, planted.iloc[:1]]))

@@ -299,3 +299,10 @@ def test_times_stay_with_their_interactions_when_items_are_left_out():
     assert less.counts.tolist() == [1, 0, 1]
     assert less.times.tolist() == [20.0, 40.0]
     assert less.matrix.data.tolist() == [2.0, 0.0]  # a rating of zero is a rating
+
+
+def test_one_user_is_spoken_of_in_the_singular():
+    said = found(domain(grid(range(1), range(9))), domain(grid(range(1), range(9, 18))))
+    assert said["FEW_SHARED"].message.startswith("Only 1 user is in both domains")
+    assert said["OVERLAP"].message.startswith("1 user is in both domains")
+    assert said["TARGET_SUPPORT"].message.startswith("1 shared user has 8 or more")
