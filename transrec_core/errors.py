@@ -57,6 +57,10 @@ class TooFewUsersError(TransrecError):
     """There are too few users to say anything about transfer with the data at hand."""
 
 
+class AllCrosslistedError(TransrecError):
+    """Every source item is a copy of a target item, so nothing is left without the copies."""
+
+
 class RankTooLargeError(TransrecError):
     """The rank is larger than the matrix can support."""
 

@@ -18,6 +18,7 @@ from transrec_core.data.items import Items
 from transrec_core.data.linking import DomainPair, link, require_overlap
 from transrec_core.data.ratings import Ratings
 from transrec_core.errors import (
+    AllCrosslistedError,
     BadSettingError,
     NoOverlapError,
     RankTooLargeError,
@@ -131,6 +132,8 @@ def run(
     ------
     NoOverlapError
         The domains share no users.
+    AllCrosslistedError
+        Products listed twice are to be left out, and the source has no others.
     RankTooLargeError
         The rank is above what the smaller domain can carry.
     """
@@ -235,7 +238,7 @@ def compare(
 
     Raises
     ------
-    NoOverlapError, TooFewUsersError, RankTooLargeError
+    NoOverlapError, AllCrosslistedError, TooFewUsersError, RankTooLargeError
         There is nothing to measure, with the numbers.
     """
     settings = settings or Settings()
@@ -356,7 +359,7 @@ def sparsity(
 
     Raises
     ------
-    NoOverlapError, TooFewUsersError, RankTooLargeError, BadSettingError
+    NoOverlapError, AllCrosslistedError, TooFewUsersError, RankTooLargeError, BadSettingError
         There is nothing to measure, with the numbers.
     """
     if not shares or not all(0 < share <= 1 for share in shares):
@@ -417,17 +420,22 @@ class _Linked:
         pair, headline = self.pair, found.headline
         method = headline.shots[0].transfer
         feedback: Feedback = "implicit" if headline.higher_is_better else "ratings"
-        without = compare_domains(
-            without_crosslisted(pair, copies),
-            replace(settings, method=method, feedback=feedback),
-            meter.part(0.7, 1),
-            texts=self.texts,
-        )
+        evidence, reason = None, ""
+        try:
+            evidence = compare_domains(
+                without_crosslisted(pair, copies),
+                replace(settings, method=method, feedback=feedback),
+                meter.part(0.7, 1),
+                texts=self.texts,
+            ).headline
+        except (AllCrosslistedError, RankTooLargeError, TooFewUsersError) as error:
+            reason = error.message
+            meter.report(1, "Compared")
         products = tuple(
             (str(pair.source.items[s]), str(pair.target.items[t]))
             for s, t in zip(copies.source_items, copies.target_items, strict=True)
         )
-        return replace(found, crosslisted=Crosslisted(products, without.headline))
+        return replace(found, crosslisted=Crosslisted(products, evidence, reason))
 
 
 def _linked(

@@ -139,7 +139,7 @@ def _of_file(problem: Problem, side: Side, loaded: Loaded) -> tuple[Mend, ...]:
 
 def _of_pair(problem: Problem, space: Workspace) -> tuple[Mend, ...]:
     match problem.code:
-        case "CROSSLISTED" if problem.count:
+        case "CROSSLISTED" if "leave_out_crosslisted" in problem.fix:
             return (
                 Mend(
                     "set",

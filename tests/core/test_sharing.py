@@ -12,7 +12,7 @@ from worlds import checkerboard, items_of, ratings_of, texts_of
 
 import transrec_core as tr
 from transrec_core.data.interactions import Interactions
-from transrec_core.errors import BadSettingError, NoOverlapError
+from transrec_core.errors import AllCrosslistedError, BadSettingError, NoOverlapError
 from transrec_core.reporting.bundle import evidence_json
 from transrec_core.reporting.report import report_html
 from transrec_core.reporting.sentences import crosslisted_sentence
@@ -207,3 +207,47 @@ def test_a_gain_that_products_in_both_catalogues_make_is_told_beside_what_remain
     left_out = tr.compare(source, target, replace(settings, leave_out_crosslisted=True))
     assert left_out.crosslisted is None
     assert left_out.headline.shots == found.crosslisted.evidence.shots
+
+
+@pytest.fixture(scope="module")
+def copied():
+    """A target, and a source that is a copy of it under other item ids."""
+    target = ratings_of(checkerboard(users=200).target, "t.csv")
+    frame = target.frame.assign(item_id=lambda f: "copy of " + f["item_id"])
+    return replace(target, frame=frame, report=replace(target.report, file="s.csv")), target
+
+
+def test_a_source_of_copies_alone_is_told_of_and_never_left_with_nothing(copied):
+    source, target = copied
+    found = tr.compare(source, target, QUICK)
+    assert found.crosslisted is not None
+    assert len(found.crosslisted.products) == 40
+    assert found.crosslisted.evidence is None
+    words = crosslisted_sentence(found)
+    assert words.startswith("40 target products are in the source too")
+    assert "All 40 source items" in words
+    assert "nothing of the source is left" in words
+    (check,) = (p for p in found.checks if p.code == "CROSSLISTED")
+    assert "products of its own" in check.fix
+    evidence = evidence_json(found, QUICK, {}, 1.0)
+    assert "All 40 source items" in evidence["crosslisted"]["reason"]
+    assert words in html.unescape(report_html(found, {**evidence, "data": {}}))
+
+    without = replace(QUICK, leave_out_crosslisted=True)
+    for call in (tr.run, tr.compare, tr.recommend):
+        with pytest.raises(AllCrosslistedError, match=r"All 40 source items.*products of its own"):
+            call(source, target, without)
+    ranked = tr.rank_sources(target, {"copies": source}, without)
+    assert np.isnan(ranked["gain"].iloc[0])
+    assert "All 40 source items" in ranked["note"].iloc[0]
+
+
+def test_a_source_with_next_to_nothing_beside_its_copies_is_compared_all_the_same(copied):
+    source, target = copied
+    few = source.frame[source.frame["item_id"] == "copy of i000"]
+    own = few.assign(item_id="own").iloc[: len(few) // 3]
+    source = replace(source, frame=pd.concat([source.frame, own], ignore_index=True))
+    found = tr.compare(source, target, QUICK)
+    assert found.crosslisted is not None
+    assert len(found.crosslisted.products) == 40
+    assert (found.crosslisted.evidence is None) == bool(found.crosslisted.reason)

@@ -11,6 +11,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from transrec_core.data.linking import DomainPair
+from transrec_core.data.report import plural
+from transrec_core.errors import AllCrosslistedError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,8 +65,23 @@ def without_crosslisted(pair: DomainPair, found: Crosslisted | None = None) -> D
     """The pair without the source's copies of target items; the target keeps all of its own.
 
     Whoever took the copy can then no longer give the target item away.
+
+    Raises
+    ------
+    AllCrosslistedError
+        The source has nothing else.
     """
-    copies = np.unique((found or find_crosslisted(pair)).source_items)
+    found = found or find_crosslisted(pair)
+    copies = np.unique(found.source_items)
+    if 0 < len(copies) == len(pair.source.items):
+        one = pair.source.items[found.source_items[0]], pair.target.items[found.target_items[0]]
+        items = plural(len(copies), "source item has", "source items have")
+        raise AllCrosslistedError(
+            f"All {items} nearly the same users as a target item (such as {one[0]} and {one[1]}), "
+            "so nothing of the source is left when products listed twice are left out.",
+            "Bring a source with products of its own, or fit with them (leave_out_crosslisted "
+            "off) and mind that copies fake a gain.",
+        )
     return replace(pair, source=pair.source.without_items(copies)) if len(copies) else pair
 
 

@@ -233,11 +233,15 @@ class Crosslisted:
     products
         Source id and target id of each pair, most alike first.
     evidence
-        The headline's evidence by the same method when the source's copies are left out.
+        The headline's evidence by the same method when the source's copies are left out; ``None``
+        where nothing can be measured without them.
+    reason
+        Why not; empty where there is evidence.
     """
 
     products: tuple[tuple[str, str], ...]
-    evidence: Evidence
+    evidence: Evidence | None
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from transrec_core.baselines import Baselines
 from transrec_core.data.crosslisted import without_crosslisted
 from transrec_core.data.interactions import Interactions
 from transrec_core.data.linking import DomainPair, link
-from transrec_core.errors import TooFewUsersError
+from transrec_core.errors import AllCrosslistedError, TooFewUsersError
 from transrec_core.evidence.choosing import default_spec
 from transrec_core.evidence.evaluating import (
     BaselineScorer,
@@ -107,8 +107,6 @@ def rank_domains(
     for number, (name, source) in enumerate(sources.items()):
         part = meter.part(number / len(sources), (number + 1) / len(sources))
         pair = link(source, target)
-        if settings.leave_out_crosslisted:
-            pair = without_crosslisted(pair)
         pilots.append(_pilot(name, pair, settings, part))
     return sorted(pilots, key=lambda p: -np.inf if p.gain is None else p.gain.mean, reverse=True)
 
@@ -145,8 +143,10 @@ def _pilot(name: str, pair: DomainPair, settings: Settings, meter: Meter) -> Pil
     kind = kinds_of(pair, settings)[0]
     gain, baseline, judged, correlation, note = None, "", 0, np.nan, ""
     try:
+        if settings.leave_out_crosslisted:
+            pair = without_crosslisted(pair)
         validation, fit = _fitted(name, pair, kind, settings, meter)
-    except TooFewUsersError as error:
+    except (AllCrosslistedError, TooFewUsersError) as error:
         note = str(error)
     else:
         shots = settings.shots[0]

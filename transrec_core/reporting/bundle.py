@@ -45,7 +45,8 @@ def evidence_json(
     dict
         ``verdict``, ``metric`` and ``shots`` speak of the headline metric; ``ratings`` has the
         same three for predicted ratings where both kinds of evidence exist, ``crosslisted`` for
-        the headline without products that are in both catalogues under two ids. ``checks`` is what
+        the headline without products that are in both catalogues under two ids, or the ``reason``
+        why nothing can be measured without them. ``checks`` is what
         was noticed beforehand.
     """
     evidence = {
@@ -60,7 +61,8 @@ def evidence_json(
     evidence["checks"] = [problem.to_json() for problem in comparison.checks]
     if comparison.crosslisted is not None:
         found = comparison.crosslisted
-        evidence["crosslisted"] = {**_kind(found.evidence), "products": found.products}
+        without = {"reason": found.reason} if found.evidence is None else _kind(found.evidence)
+        evidence["crosslisted"] = {**without, "products": found.products}
     if comparison.ranking is not None and comparison.ratings is not None:
         evidence["ratings"] = _kind(comparison.ratings)
     plain: dict[str, Any] = _plain(evidence)

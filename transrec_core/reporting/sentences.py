@@ -157,19 +157,27 @@ def crosslisted_sentence(comparison: Comparison) -> str:
     found = comparison.crosslisted
     if found is None:
         return ""
-    with_them, without = comparison.headline.shots[0], found.evidence.shots[0]
     count = len({target for _, target in found.products})
     products = "1 target product is" if count == 1 else f"{count:,} target products are"
+    source_id, target_id = found.products[0]
+    told = (
+        f"{products} in the source too, under another id (such as {target_id}, there {source_id}): "
+        "whoever took the one took the other. "
+    )
+    if found.evidence is None:
+        return (
+            f"{told}What remains of the gain without the source's copies cannot be measured. "
+            f"{found.reason}"
+        )
+    with_them, without = comparison.headline.shots[0], found.evidence.shots[0]
     gains = [
         f"{number(shot.gain.mean)} (95 % interval {number(shot.gain.low)} to "
         f"{number(shot.gain.high)}: {shot.verdict})"
         for shot in (without, with_them)
     ]
     metric = metric_words(comparison.headline.metric)
-    source_id, target_id = found.products[0]
     return (
-        f"{products} in the source too, under another id (such as {target_id}, there {source_id}): "
-        f"whoever took the one took the other. Without the source's copies the gain in {metric} "
+        f"{told}Without the source's copies the gain in {metric} "
         f"for {who(without.shots)} is {gains[0]} instead of {gains[1]}."
     )
 
