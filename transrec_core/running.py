@@ -134,6 +134,8 @@ def run(
         The domains share no users.
     AllCrosslistedError
         Products listed twice are to be left out, and the source has no others.
+    TooFewUsersError
+        No method can learn from so few shared users.
     RankTooLargeError
         The rank is above what the smaller domain can carry.
     """

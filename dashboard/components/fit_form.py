@@ -122,7 +122,7 @@ def show(space: Workspace) -> Settings:
             args=(space, settings),
         )
         if reason and reason == out_of_range():
-            st.caption(f":red[:material/error: {reason}]")
+            st.markdown(f":red[:material/error: {reason}]")
         elif reason:
             st.caption(reason)
         elif changed:

@@ -12,10 +12,17 @@ from worlds import checkerboard, items_of, ratings_of, texts_of
 
 import transrec_core as tr
 from transrec_core.data.interactions import Interactions
-from transrec_core.errors import AllCrosslistedError, BadSettingError, NoOverlapError
+from transrec_core.errors import (
+    AllCrosslistedError,
+    BadSettingError,
+    NoOverlapError,
+    TooFewUsersError,
+)
+from transrec_core.evidence.estimating import expected_seconds
 from transrec_core.reporting.bundle import evidence_json
 from transrec_core.reporting.report import report_html
 from transrec_core.reporting.sentences import crosslisted_sentence
+from transrec_core.transfer.knowledge import Ground
 
 QUICK = tr.Settings(feedback="implicit", rank=4, lam=0.02, shots=(0, 1, 5))
 
@@ -177,6 +184,18 @@ def test_without_titles_nothing_is_merged_however_alike_the_users_are():
         compare=False,
     )  # fmt: skip
     assert {"i001", "i999"} <= set(run.pair.target.items)
+
+
+def test_one_shared_user_is_too_few_for_every_way_of_transfer():
+    pair = checkerboard(users=1)
+    source, target = ratings_of(pair.source, "s.csv"), ratings_of(pair.target, "t.csv")
+    assert expected_seconds(Ground(pair, "implicit", 0), tr.Settings()) == 0
+    open_ = tr.Settings()
+    for call in (tr.run, tr.recommend):
+        with pytest.raises(TooFewUsersError, match=r"1 user is in both.*Bring more shared users"):
+            call(source, target, open_)
+    with pytest.raises(BadSettingError, match="one user alone is in both catalogues"):
+        tr.run(source, target, replace(open_, method="row_map"))
 
 
 # ── products in both catalogues ──────────────────────────────────────────────────────────────────

@@ -112,7 +112,7 @@ def test_refused_repetitions_show_the_way_back(
     assert workspace.target is not None
     compute.remap(workspace, "target", workspace.target.mapping, "refuse")
     app = open_app(workspace)
-    assert "repeat a user–item pair" in text(app)
+    assert "repeats a user–item pair" in text(app)
     assert app.button(key="fit_go").disabled
     press(app, "Keep the last")
     assert not app.button(key="fit_go").disabled

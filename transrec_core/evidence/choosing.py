@@ -214,6 +214,8 @@ def methods_for(ground: Ground, settings: Settings) -> tuple[tuple[str, ...], di
     ------
     BadSettingError
         The method that is set cannot be used on these domains.
+    TooFewUsersError
+        No method can.
     """
     pair = ground.pair
     reasons = applicable(ground, settings.model)
@@ -232,6 +234,12 @@ def methods_for(ground: Ground, settings: Settings) -> tuple[tuple[str, ...], di
             large = f"the source has {size:,} users and items, more than {LARGEST_ROWS:,}"
             reasons[method] = reasons[method] or large
     tried = tuple(method for method in PRIORS if not reasons[method])
+    if not tried:
+        raise TooFewUsersError(
+            f"{plural(len(pair.shared), 'user is', 'users are')} in both catalogues, and no way of "
+            "transfer can learn from so few.",
+            "Bring more shared users, or titles of both catalogues.",
+        )
     return tried, {method: reason for method, reason in reasons.items() if reason}
 
 

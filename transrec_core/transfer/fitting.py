@@ -303,7 +303,9 @@ def applicable(ground: Ground, model: str) -> dict[str, str]:
     if ground.by_words:
         others = "new items are known by their words alone"
         return {method: "" if method == CONTENT else others for method in PRIORS}
-    shared = "" if pair.linked and len(pair.shared) >= 2 else "nobody is in both catalogues"
+    several = pair.linked and len(pair.shared) >= 2
+    one = pair.linked and len(pair.shared) == 1
+    shared = "" if several else f"{'one user alone' if one else 'nobody'} is in both catalogues"
     signed = "" if model == "als" else "it needs als"
     small = "" if len(pair.target.items) <= LARGEST_TARGET else (
         f"the target has more than {LARGEST_TARGET:,} items"
