@@ -1,6 +1,7 @@
 """The comparison as figures: curves, gains, the search for parameters."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -162,6 +163,19 @@ def k_shot_curve(evidence: Evidence, dark: bool = False) -> go.Figure:
     return figure
 
 
+def _bar(rows: pd.DataFrame, colour: str) -> dict[str, Any]:
+    """The intervals around dots, from columns gain, low and high."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": rows["high"] - rows["gain"],
+        "arrayminus": rows["gain"] - rows["low"],
+        "color": colour,
+        "thickness": 2,
+        "width": 4,
+    }
+
+
 def gain_dots(evidence: Evidence, dark: bool = False) -> go.Figure:
     """Gain with its interval beside the placebo band, for every number of shots."""
     colours = palette(dark)
@@ -203,15 +217,13 @@ def gain_dots(evidence: Evidence, dark: bool = False) -> go.Figure:
                     "symbol": symbols[verdict],
                     "line": {"width": 2, "color": shades[verdict]},
                 },
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [s.gain.high - s.gain.mean for s in shots],
-                    "arrayminus": [s.gain.mean - s.gain.low for s in shots],
-                    "color": shades[verdict],
-                    "thickness": 2,
-                    "width": 5,
-                },
+                error_x=_bar(
+                    pd.DataFrame(
+                        [(s.gain.mean, s.gain.low, s.gain.high) for s in shots],
+                        columns=["gain", "low", "high"],
+                    ),
+                    shades[verdict],
+                ),
                 text=[
                     f"<b>{wording.signed(s.gain.mean)}</b> "
                     f"({wording.interval(s.gain.low, s.gain.high)})<br>"
@@ -353,15 +365,7 @@ def _dots(figure: go.Figure, rows: pd.DataFrame, unit: str, colours: Palette) ->
                     "symbol": symbol,
                     "line": {"width": 2, "color": colour},
                 },
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": some["high"] - some["gain"],
-                    "arrayminus": some["gain"] - some["low"],
-                    "color": colour,
-                    "thickness": 2,
-                    "width": 4,
-                },
+                error_x=_bar(some, colour),
                 text=[
                     f"<b>{plot_text(name)}</b><br>{wording.signed(gain)} "
                     f"({wording.interval(low, high)})<br>{counted(users, unit)}"
@@ -489,15 +493,7 @@ def difference_dots(
                 mode="markers",
                 name=kind,
                 marker={"size": 10, "color": colour, "symbol": symbol},
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": some["high"] - some["gain"],
-                    "arrayminus": some["gain"] - some["low"],
-                    "color": colour,
-                    "thickness": 2,
-                    "width": 4,
-                },
+                error_x=_bar(some, colour),
                 text=[
                     f"<b>{kind}</b><br>{wording.signed(row.gain)} "
                     f"({wording.interval(row.low, row.high)})<br>{counted(row.users, cold)}"

@@ -1,7 +1,6 @@
 """What if, most helped, and everything in one zip, by clicking."""
 
 import io
-import urllib.parse
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -10,32 +9,16 @@ import pandas as pd
 import pytest
 
 
-@pytest.fixture(scope="module")
-def link(server: str, browser: Any) -> str:
-    """The query of a finished run on the sample; made once for all tests of this file."""
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.goto(server)
-    page.locator(".st-key-try_sample button").first.click()
-    page.get_by_text("900 users are in both domains").first.wait_for()
-    for key, value in (("fit_rank", "32"), ("fit_lam", "0.02")):
-        page.locator(f".st-key-{key} input").fill(value)
-        page.keyboard.press("Tab")
-    page.get_by_text("Rank and λ left empty").wait_for()
-    page.locator(".st-key-fit_go button").click()
-    page.wait_for_selector(".st-key-verdict_banner", timeout=240_000)
-    query = urllib.parse.urlparse(page.url).query
-    page.context.close()
-    return f"?{query}"
-
-
 def first_list(app: Any) -> list[str]:
     rows = app.page.locator('[class*="st-key-list_"]').first.locator("tbody tr")
     return [row.locator("td").nth(1).inner_text() for row in rows.all()]
 
 
-def test_what_if_moves_the_list_and_reset_restores_it(tab: Callable[..., Any], link: str) -> None:
+def test_what_if_moves_the_list_and_reset_restores_it(
+    tab: Callable[..., Any], sample_run: str
+) -> None:
     app = tab(height=2300)
-    app.open(f"/user{link}")
+    app.open(f"/user{sample_run}")
     app.click("user_helped")
     app.shows("number 1 of")
     app.shot("user_helped")
@@ -71,9 +54,9 @@ def test_what_if_moves_the_list_and_reset_restores_it(tab: Callable[..., Any], l
     assert first_list(app) == before
 
 
-def test_keys_step_through_those_most_helped(tab: Callable[..., Any], link: str) -> None:
+def test_keys_step_through_those_most_helped(tab: Callable[..., Any], sample_run: str) -> None:
     app = tab()
-    app.open(f"/user{link}")
+    app.open(f"/user{sample_run}")
     app.settle(1)
     for place in (1, 2, 3):
         app.page.keyboard.press("h")
@@ -82,10 +65,10 @@ def test_keys_step_through_those_most_helped(tab: Callable[..., Any], link: str)
 
 
 def test_everything_opens_and_its_lists_are_those_of_the_csv(
-    tab: Callable[..., Any], link: str
+    tab: Callable[..., Any], sample_run: str
 ) -> None:
     app = tab(height=2000)
-    app.open(f"/export{link}")
+    app.open(f"/export{sample_run}")
     app.page.locator(".st-key-export_preview summary").click()
     app.page.locator(".st-key-export_preview canvas").first.wait_for()
     app.settle(0.6)
@@ -105,11 +88,11 @@ def test_everything_opens_and_its_lists_are_those_of_the_csv(
 
 @pytest.mark.parametrize(("width", "scheme"), [(768, "dark"), (1600, "light")])
 def test_user_and_export_fit_the_window(
-    tab: Callable[..., Any], link: str, width: int, scheme: str
+    tab: Callable[..., Any], sample_run: str, width: int, scheme: str
 ) -> None:
     app = tab(width=width, height=3000, scheme=scheme)
     for page in ("user", "export"):
-        app.open(f"/{page}{link}")
+        app.open(f"/{page}{sample_run}")
         if page == "user":
             app.click("user_harmed")
             app.page.wait_for_selector(".st-key-why_chart .nsewdrag")

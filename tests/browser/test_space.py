@@ -2,7 +2,6 @@
 
 import io
 import re
-import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
@@ -18,24 +17,6 @@ WATCH = f"""() => {{
     plot.on('plotly_afterplot', () => window.draws++);
 }}"""
 SAME = f"() => window.watched === document.querySelector('{PLOT}')"
-
-
-@pytest.fixture(scope="module")
-def link(server: str, browser: Any) -> str:
-    """The query of a finished run on the sample; made once for all tests of this file."""
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.goto(server)
-    page.locator(".st-key-try_sample button").first.click()
-    page.get_by_text("900 users are in both domains").first.wait_for()
-    for key, value in (("fit_rank", "16"), ("fit_lam", "0.02")):
-        page.locator(f".st-key-{key} input").fill(value)
-        page.keyboard.press("Tab")
-    page.get_by_text("Rank and λ left empty").wait_for()
-    page.locator(".st-key-fit_go button").first.click()
-    page.wait_for_selector(".st-key-verdict_banner", timeout=240_000)
-    query = urllib.parse.urlparse(page.url).query
-    page.context.close()
-    return f"?{query}"
 
 
 def opened(tab: Callable[..., Any], link: str, **kind: Any) -> Any:
@@ -72,8 +53,10 @@ def lasso(app: Any) -> None:
     app.settle()
 
 
-def test_a_click_and_a_lasso_leave_the_map_as_it_is(tab: Callable[..., Any], link: str) -> None:
-    app = opened(tab, link)
+def test_a_click_and_a_lasso_leave_the_map_as_it_is(
+    tab: Callable[..., Any], sample_run: str
+) -> None:
+    app = opened(tab, sample_run)
     app.page.evaluate(WATCH)
     point = app.page.locator(".st-key-item_map .scatterlayer .point").nth(40).bounding_box()
     app.page.mouse.click(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
@@ -95,8 +78,8 @@ def test_a_click_and_a_lasso_leave_the_map_as_it_is(tab: Callable[..., Any], lin
     assert app.page.evaluate(SAME)
 
 
-def test_search_finds_titles(tab: Callable[..., Any], link: str) -> None:
-    app = opened(tab, link)
+def test_search_finds_titles(tab: Callable[..., Any], sample_run: str) -> None:
+    app = opened(tab, sample_run)
     app.page.locator(".st-key-map_search input").fill("Poltergeist")
     app.shows(re.compile(r"\d+ items? found\."))
     app.settle(1)
@@ -104,8 +87,8 @@ def test_search_finds_titles(tab: Callable[..., Any], link: str) -> None:
     app.shot("space_search")
 
 
-def test_everything_can_be_done_from_the_keyboard(tab: Callable[..., Any], link: str) -> None:
-    app = opened(tab, link)
+def test_everything_can_be_done_from_the_keyboard(tab: Callable[..., Any], sample_run: str) -> None:
+    app = opened(tab, sample_run)
     choose(app, "inspect_", "Poltergeist")
     app.page.wait_for_selector(".st-key-closeup .nsewdrag")
     legend = app.page.locator(".st-key-item_map .legendtext")
@@ -133,8 +116,8 @@ def test_everything_can_be_done_from_the_keyboard(tab: Callable[..., Any], link:
     app.shot("space_before")
 
 
-def test_a_card_colours_the_map(tab: Callable[..., Any], link: str) -> None:
-    app = opened(tab, link)
+def test_a_card_colours_the_map(tab: Callable[..., Any], sample_run: str) -> None:
+    app = opened(tab, sample_run)
     app.page.locator(".st-key-colour_factor_2 button").first.click()
     app.page.locator(".st-key-item_map .cbtitle, .st-key-item_map .colorbar").first.wait_for()
     app.shows("The map above is coloured by factor 2")
@@ -142,10 +125,10 @@ def test_a_card_colours_the_map(tab: Callable[..., Any], link: str) -> None:
 
 @pytest.mark.parametrize(("width", "scheme"), [(768, "light"), (1600, "dark")])
 def test_the_full_page_is_accessible_and_not_too_wide(
-    tab: Callable[..., Any], link: str, width: int, scheme: str
+    tab: Callable[..., Any], sample_run: str, width: int, scheme: str
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
-    app = opened(tab, link, width=width, height=2600, scheme=scheme)
+    app = opened(tab, sample_run, width=width, height=2600, scheme=scheme)
     choose(app, "inspect_", "Poltergeist")
     app.page.locator(".st-key-arrow_cold button").first.click()
     app.page.wait_for_selector(".st-key-closeup .nsewdrag")
