@@ -67,6 +67,10 @@ class Encoded:
     ratings: Repeated | None
     times: "NDArray[np.number] | None"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, as another thread may work out the positions while this one is pickled."""
+        return dict(self.__dict__)
+
     @cached_property
     def positions(self) -> sp.csr_array:
         """Users × items with each row's position as value; rows of one pair in their order."""

@@ -74,6 +74,10 @@ class Ratings:
         made.__dict__.update(report=report, sha256=sha256, encoded=rows)
         return made
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, as another thread may write out the table while this one is pickled."""
+        return dict(self.__dict__)
+
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:

@@ -215,6 +215,27 @@ def test_ratings_can_be_pickled():
     assert copy.sha256 == found.sha256
 
 
+class LooksWhilePickled:
+    """Does what another thread may do while something is pickled."""
+
+    def __init__(self, look):
+        self.look = look
+
+    def __reduce__(self):
+        self.look()
+        return (int, ())
+
+
+def test_ratings_can_be_pickled_while_somebody_looks_at_them():
+    ratings = read_ratings(b"user,item,rating\nu1,i1,4\nu2,i1,5\n", name="a.csv")
+    encoded = ratings.__dict__["encoded"]
+    ratings.__dict__["first"] = LooksWhilePickled(lambda: (ratings.frame, ratings.interactions()))
+    encoded.__dict__["first"] = LooksWhilePickled(lambda: encoded.positions)
+    back = pickle.loads(pickle.dumps(ratings))
+    assert back.frame.equals(ratings.frame)
+    assert (back.interactions().matrix != ratings.interactions().matrix).nnz == 0
+
+
 def test_real_rating_files_load_whole(shared_data):
     for name, rows in (("ml100k/ratings.csv", 100_000), ("ml1m/ratings.csv.gz", 1_000_209),
                        ("ml_latest_small/ratings.csv", 100_004),
