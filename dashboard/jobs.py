@@ -45,6 +45,8 @@ MAX_WORKSPACES = 64
 KEPT_RESULTS = 5
 PINNED_RESULTS = 5
 STOP_SECONDS = 10.0
+NICE = 10
+"""How far a fit stands back behind the server when both want a core."""
 
 Side = Literal["source", "target"]
 Status = Literal["queued", "running", "cancelling", "done", "cancelled", "failed"]
@@ -168,6 +170,9 @@ def wait_for_work(connection: Connection) -> None:
     # Ctrl-C in the server's terminal reaches the whole group; the server ends its children itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_server, daemon=True).start()
+    # A fit takes every core; whoever clicks meanwhile should not wait for it.
+    if hasattr(os, "nice"):
+        os.nice(NICE)
     from transrec_core.running import load_kernels
 
     load_kernels()
