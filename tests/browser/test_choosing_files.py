@@ -1,36 +1,11 @@
-"""A file that is chosen while the page is drawn anew because of another one arrives too."""
+"""A dropzone stays the same element whatever appears above it, so that it takes files meanwhile."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 
-
-@pytest.mark.parametrize("pause", [0, 150, 600])
-def test_source_target_and_titles_in_one_go(
-    tab: Callable[..., Any], sample_data: Path, pause: int
-) -> None:
-    app = tab()
-    app.open()
-    for key, name in (
-        ("up_source", "films.csv"),
-        ("up_target", "books.csv"),
-        ("up_items", "books_items.csv"),
-    ):
-        zone = app.page.locator(f'[class*="st-key-{key}"] input[type=file]')
-        zone.set_input_files(sample_data / name)
-        app.page.wait_for_timeout(pause)
-    for card, name in (
-        ("source", "films.csv"),
-        ("target", "books.csv"),
-        ("items", "books_items.csv"),
-    ):
-        app.page.locator(f".st-key-card_{card}").get_by_text(name).first.wait_for(timeout=10_000)
-    app.shows("900 users are in both domains")
-
-
-def test_a_file_chosen_while_a_fit_begins_and_ends(
+def test_a_fit_that_begins_and_ends_leaves_the_dropzones_alone(
     tab: Callable[..., Any], sample_data: Path
 ) -> None:
     app = tab()
