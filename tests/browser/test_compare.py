@@ -67,7 +67,7 @@ def test_a_cell_starts_a_fit_and_the_earlier_run_is_one_click_away(
 
     # The run of the cell that was outlined first is in the history: no fit, only shown.
     pick(app, "back_to_reference")
-    assert app.page.locator(".st-key-fit_rank input").input_value() == ""
+    app.page.wait_for_function("!document.querySelector('.st-key-fit_rank input').value")
     assert app.page.get_by_text("changed: refit").count() == 0
     assert app.page.locator(".st-key-job").count() == 0
 

@@ -43,7 +43,9 @@ def text_features(
     """
     tfidf, _ = _tfidf([words for items in catalogues for words in item_words(items)])
     size = min(DIRECTIONS, *tfidf.shape)
-    _, _, directions = randomized_svd(tfidf, size, n_iter=2, random_state=seed)
+    _, _, directions = randomized_svd(
+        tfidf, size, n_iter=2, power_iteration_normalizer="LU", random_state=seed
+    )
     places = np.asarray(tfidf @ directions.T)
     ends = np.cumsum([len(items) for items in catalogues])
     return np.split(places, ends[:-1])

@@ -165,9 +165,16 @@ def along_directions(cells: sp.csr_array, seed: int) -> SourceRows:
     from sklearn.utils.extmath import randomized_svd
 
     size = min(DIRECTIONS, *cells.shape)
-    single = sp.csr_matrix(cells, dtype=np.float32)
-    _, _, directions = randomized_svd(single, size, n_iter=2, random_state=seed)
-    return SourceRows(cells, np.ascontiguousarray(directions.T))
+    # In single precision, or without a basis between the steps, rounding decides on the last
+    # directions: a fit on one thread would then give other lists than one on two.
+    _, _, directions = randomized_svd(
+        sp.csr_matrix(cells, dtype=np.float64),
+        size,
+        n_iter=2,
+        power_iteration_normalizer="LU",
+        random_state=seed,
+    )
+    return SourceRows(cells, np.ascontiguousarray(directions.T, np.float32))
 
 
 def fit_linear_map(

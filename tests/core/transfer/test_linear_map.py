@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from sklearn.linear_model import Ridge
+from threadpoolctl import threadpool_limits
 from worlds import checkerboard
 
 from transrec_core.evidence.splitting import without_users
@@ -12,7 +14,9 @@ from transrec_core.factors import factorize
 from transrec_core.transfer.fitting import FitSpec, fit_transfer
 from transrec_core.transfer.fold_in import FoldedUsers
 from transrec_core.transfer.linear_map import (
+    DIRECTIONS,
     PENALTIES,
+    along_directions,
     factor_features,
     fit_linear_map,
     rows_of,
@@ -147,6 +151,24 @@ def test_rows_are_compared_by_the_cosine_of_what_was_taken(directions, monkeypat
         assert features.shape == (120, 5)
         values = np.sort(np.linalg.eigvalsh(cosines))[::-1]
         assert np.trace(features @ features.T) == pytest.approx(values[:5].sum(), rel=0.02)
+
+
+def test_directions_do_not_hang_on_the_number_of_threads():
+    random = np.random.default_rng(0)
+    # A few strong directions and many weak ones: what rounding takes from the weak ones shows.
+    popular = 1 / np.arange(1, 1201)
+    taken = random.random((1500, 1200)) < np.minimum(30 * popular, 1)
+    cells = sp.csr_array(taken.astype(float))
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(along_directions(cells, 0).directions)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+    np.testing.assert_allclose(found[0].T @ found[0], np.eye(DIRECTIONS), atol=1e-5)
+    # As much as an exact decomposition keeps, or nearly.
+    kept = np.linalg.norm(cells @ found[0]) ** 2
+    sizes = np.linalg.svd(taken.astype(float), compute_uv=False)
+    assert kept >= 0.98 * (sizes[:DIRECTIONS] ** 2).sum()
 
 
 def test_rows_of_ratings_say_how_much_more_than_others_a_user_liked_what_they_took():
