@@ -14,11 +14,9 @@ import pickle
 import secrets
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 import time
-import traceback
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,6 +25,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from dashboard import log
 from transrec_core.data.report import Problem
 from transrec_core.errors import Cancelled, TransrecError
 from transrec_core.settings import Settings
@@ -245,9 +244,9 @@ def do(work: Work, connection: Connection) -> None:
         connection.send(("refused", type(error).__name__, error.message, error.fix))
     except MemoryError:
         connection.send(("memory",))
-    except Exception:
+    except Exception as error:
         reference = secrets.token_hex(4)
-        sys.stderr.write(f"transrec: error {reference} in a fit\n{traceback.format_exc()}")
+        log.tell(error, reference, "in a fit")
         connection.send(("broken", reference))
     finally:
         connection.close()
@@ -439,9 +438,9 @@ class Job:
                 status = self._work(folder / "result")
             else:
                 status = "cancelled"
-        except Exception:
+        except Exception as error:
             reference = secrets.token_hex(4)
-            sys.stderr.write(f"transrec: error {reference} around a fit\n{traceback.format_exc()}")
+            log.tell(error, reference, "around a fit")
             self.failure = broken(reference)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -5,13 +5,12 @@ import contextlib
 import secrets
 import socket
 import sys
-import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import streamlit as st
 
-from dashboard import jobs
+from dashboard import jobs, log
 from transrec_core.errors import BadSettingError
 
 APP = Path(__file__).resolve().with_name("app.py")
@@ -76,10 +75,9 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, object]]:
 
 
 def show_error(error: Exception) -> bool:
-    """Show an unforeseen error as an id, without rows or paths; the log has the traceback."""
+    """Show an unforeseen error as an id, without rows or paths; the log says where it happened."""
     reference = secrets.token_hex(4)
-    trace = "".join(traceback.format_exception(error))
-    sys.stderr.write(f"transrec: error {reference} on a page\n{trace}")
+    log.tell(error, reference, "on a page")
     failure = jobs.broken(reference)
     st.error(
         f"{failure.message} {failure.fix}\n\nError id: `{reference}`",

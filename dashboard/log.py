@@ -1,0 +1,39 @@
+"""What the server's log says of an unforeseen error: where it happened, never with what data."""
+
+import sys
+import traceback
+
+WITHHELD = "(its words are left out: they may quote the data)"
+
+
+def tell(error: BaseException, reference: str, where: str) -> None:
+    """Write an error to the log under the id that its page shows.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    reference
+        Id on the page.
+    where
+        In what, as the end of a sentence: "on a page", "in a fit".
+    """
+    sys.stderr.write(f"transrec: error {reference} {where}\n{trace(error)}")
+
+
+def trace(error: BaseException) -> str:
+    """Give the traceback with the classes of the errors, but without their messages.
+
+    A message may quote a cell, an id or a path (``KeyError: 'ada@example.org'``). The lines of
+    the program and the class say where to look; the log can be kept, and sent, without care.
+    """
+    told: list[str] = []
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        frames = "".join(traceback.format_tb(link.__traceback__))
+        kind = f"{type(link).__module__}.{type(link).__qualname__}"
+        told.append(f"Traceback (most recent call last):\n{frames}{kind} {WITHHELD}\n")
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return "\n... which led to:\n\n".join(reversed(told))
