@@ -118,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="text file with one user id a line (default: all users of the source)",
     )
+    _add_raw_ids(recommend)
     _add_items(recommend)
     recommend.add_argument("--top", type=int, default=10, help="length of a list (default: 10)")
     _add_settings(recommend)
@@ -132,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for evidence.json, per_user.csv and report.html",
     )
+    _add_raw_ids(compare)
     _add_items(compare)
     _add_judging(compare)
     _add_settings(compare)
@@ -145,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     sources.add_argument(
         "--out", type=Path, metavar="FILE", help="table to write as well: .csv, .parquet or .json"
     )
+    _add_raw_ids(sources)
     _add_judging(sources, "N", "target interactions at which sources are compared (default: 0)")
     _add_settings(sources)
     sources.set_defaults(command=_sources)
@@ -160,6 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="table to write: .csv, .parquet or .json",
     )
+    _add_raw_ids(sparsity)
     sparsity.add_argument(
         "--shares",
         type=_list_of(float, "numbers such as 1,0.5,0.25,0.1"),
@@ -176,6 +180,15 @@ def _add_domains(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="ratings of the catalogue that is known")
     parser.add_argument(
         "target", metavar="TARGET", help="ratings of the catalogue to recommend from"
+    )
+
+
+def _add_raw_ids(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--raw-ids",
+        action="store_true",
+        help="leave ids and titles in CSV as they are, without the ' before those that a "
+        "spreadsheet would run as a formula; for programs",
     )
 
 
@@ -408,7 +421,7 @@ def _recommend(options: argparse.Namespace) -> int:
             source_items=source_items,
             on_progress=on_progress,
         )
-    write_table(frame, options.out)
+    write_table(frame, options.out, raw=options.raw_ids)
     return 0
 
 
@@ -435,7 +448,7 @@ def _compare(options: argparse.Namespace) -> int:
     for side, files in (("source", options.source_items), ("target", options.items)):
         if files:
             data[side]["items_files"] = files
-    write_bundle(options.out, comparison, settings, data, seconds)
+    write_bundle(options.out, comparison, settings, data, seconds, raw=options.raw_ids)
     return 0
 
 
@@ -456,7 +469,7 @@ def _sources(options: argparse.Namespace) -> int:
         sources = {file: read_ratings(file, name=file) for file in options.sources}
         table = rank_sources(target, sources, settings, on_progress=on_progress)
     if options.out is not None:
-        write_table(table, options.out)
+        write_table(table, options.out, raw=options.raw_ids)
     sys.stdout.write(_ranked(table))
     return 0
 
@@ -476,7 +489,7 @@ def _sparsity(options: argparse.Namespace) -> int:
         target = read_ratings(options.target, name=options.target)
         shares = SHARES if options.shares is None else options.shares
         table = sparsity(source, target, settings, shares=shares, on_progress=on_progress)
-    write_table(table, options.out)
+    write_table(table, options.out, raw=options.raw_ids)
     for row in table.to_dict("records"):
         sys.stdout.write(
             f"{row['share']:.0%} of the target ratings ({row['ratings']:,}), {row['shots']} shots: "

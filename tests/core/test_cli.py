@@ -337,6 +337,26 @@ def test_recommend_writes_other_formats(run, sample_data, tmp_path, ending):
     assert frame["rank"].tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize(("flags", "told"), [((), "'=1+1"), (("--raw-ids",), "=1+1")])
+def test_raw_ids_are_written_as_they_are_where_asked(run, sample_data, tmp_path, flags, told):
+    users = tmp_path / "users.txt"
+    users.write_text("u0001\n=1+1")
+    out = tmp_path / "r.csv"
+    code, _, _ = run("recommend", sample_data / "films.csv", sample_data / "books.csv",
+                     "--out", out, "--users", users, "--rank", 4, "--lam", "0.006", "--method",
+                     "factor_map", "--top", 3, *flags)  # fmt: skip
+    assert code == 0
+    assert list(pd.read_csv(out, dtype=str)["user_id"].unique()) == ["u0001", told]
+
+
+@pytest.mark.parametrize("command", ["recommend", "compare", "sources", "sparsity"])
+def test_every_command_that_writes_csv_explains_raw_ids(run, command):
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert "--raw-ids" in out
+    assert "spreadsheet" in out
+
+
 def test_compare_writes_the_bundle(run, sample_data, tmp_path):
     out = tmp_path / "new" / "evidence"
     films, books = sample_data / "films.csv", sample_data / "books.csv"

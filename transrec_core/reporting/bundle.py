@@ -177,15 +177,20 @@ def bundle_files(
     settings: Settings,
     data: Mapping[str, Mapping[str, Any]],
     seconds: float,
+    *,
+    raw: bool = False,
 ) -> dict[str, bytes]:
-    """Content of every file of the bundle by name, in the order to write them."""
+    """Content of every file of the bundle by name, in the order to write them.
+
+    ``raw`` as in ``table_bytes``.
+    """
     evidence = evidence_json(comparison, settings, data, seconds)
     kinds = [kind for kind in (comparison.ranking, comparison.ratings) if kind is not None]
     per_user = pd.concat([kind.per_user for kind in kinds], ignore_index=True)
     text = json.dumps(evidence, indent=2, ensure_ascii=False, allow_nan=False)
     return {
         EVIDENCE: (text + "\n").encode(),
-        PER_USER: csv_bytes(per_user),
+        PER_USER: csv_bytes(per_user, raw=raw),
         REPORT: report_html(comparison, evidence).encode(),
     }
 
@@ -196,11 +201,13 @@ def write_bundle(
     settings: Settings,
     data: Mapping[str, Mapping[str, Any]],
     seconds: float,
+    *,
+    raw: bool = False,
 ) -> None:
     """Write ``evidence.json``, ``per_user.csv`` and, last, ``report.html`` into a folder.
 
     The folder is made where there is none. Each file is written whole or not at all, so a report
-    says that the bundle is complete.
+    says that the bundle is complete. ``raw`` as in ``table_bytes``.
 
     Raises
     ------
@@ -208,7 +215,7 @@ def write_bundle(
         When the folder cannot be written.
     """
     folder = Path(folder)
-    files = bundle_files(comparison, settings, data, seconds)
+    files = bundle_files(comparison, settings, data, seconds, raw=raw)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / REPORT).unlink(missing_ok=True)
     for name, content in files.items():

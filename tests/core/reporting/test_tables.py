@@ -32,27 +32,114 @@ def test_csv_disarms_text_and_leaves_numbers():
     assert back["title"].tolist() == ['\'@cmd, "q"', "Zoé\nTwo"]
 
 
-@settings(max_examples=300)
-@given(
-    st.sampled_from(["=", "+", "-", "@", "\t", "\r"]),
-    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=10),
-    st.sampled_from(["user_id", "title", "header"]),
-)
-def test_no_cell_or_header_of_a_csv_starts_a_formula(trigger, rest, place):
-    text = trigger + rest
-    frame = (
-        FRAME.rename(columns={"title": text})
-        if place == "header"
-        else FRAME.assign(**{place: text})
-    )
-    content = table_bytes(frame, "csv").decode()
-    rows = list(csv.reader(io.StringIO(content, newline="")))
+ASCII_TRIGGERS, WIDE_TRIGGERS = "=+-@", "＝＋－＠﹦﹢﹣﹫"
+STARTS = [*ASCII_TRIGGERS, *WIDE_TRIGGERS, "\t", "\r", "\n"]
+BEFORE = ["", " ", "\u00a0", "\u3000", "\ufeff", "\u200b", '"', "\t "]
+PLACES = ["user_id", "title", "header"]
+
+
+def _cells(frame: pd.DataFrame, *, raw: bool = False) -> list[list[str]]:
+    content = table_bytes(frame, "csv", raw=raw).decode()
+    return list(csv.reader(io.StringIO(content, newline="")))
+
+
+def _with(text: str, place: str) -> pd.DataFrame:
+    if place == "header":
+        return FRAME.rename(columns={"title": text})
+    return FRAME.assign(**{place: text})
+
+
+def _texts(rows: list[list[str]]) -> list[str]:
     numbers = {rows[0].index("rank"), rows[0].index("score")}
-    for row in rows:
-        for i, cell in enumerate(row):
-            if i not in numbers:
-                assert cell[:1] not in tuple("=+-@\t\r")
-    assert any(cell == "'" + text for row in rows for cell in row)
+    return [cell for row in rows for i, cell in enumerate(row) if i not in numbers]
+
+
+def _runs(cell: str) -> bool:
+    """What a spreadsheet may do with a cell, told without the expression that is tested."""
+    for separator in ("", ";", "\t", "\r", "\n"):
+        for place, piece in enumerate(cell.split(separator) if separator else [cell]):
+            opened = piece.lstrip(' \t\r\n"\ufeff\u200b')
+            if opened[:1] in tuple(ASCII_TRIGGERS + WIDE_TRIGGERS):
+                return True
+            if place == 0 and piece[:1] in ("\t", "\r", "\n"):
+                return True
+    return False
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "start", [*STARTS, *(b + t for b in BEFORE[1:] for t in ASCII_TRIGGERS + WIDE_TRIGGERS)]
+)
+def test_every_way_to_start_a_formula_gets_a_quote(start, place):
+    text = f"{start}1"
+    rows = _cells(_with(text, place))
+    assert not any(map(_runs, _texts(rows)))
+    cell = next(cell for cell in _texts(rows) if cell.replace("'", "") == text)
+    assert cell.startswith("'")
+
+
+@pytest.mark.parametrize(
+    "inside", ["a;=1+1", "a\t=1+1;b", "a\n+1", "a\r\n@x", 'a;"=1+1;b', "a; ＝1"]
+)
+def test_a_formula_behind_another_separator_gets_a_quote(inside):
+    rows = _cells(FRAME.assign(title=inside))
+    assert not any(map(_runs, _texts(rows)))
+    assert rows[1][-1].replace("'", "") == inside
+
+
+@settings(max_examples=1000)
+@given(
+    st.text(st.sampled_from("=+-@\t\r\n;,\"' ＝a1"), max_size=8)
+    | st.tuples(
+        st.sampled_from(STARTS),
+        st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=10),
+    ).map("".join),
+    st.sampled_from(PLACES),
+)  # fmt: skip
+def test_no_cell_or_header_of_a_csv_starts_a_formula(text, place):
+    if place == "header" and text in FRAME.columns:
+        return
+    frame = _with(text, place)
+    rows = _cells(frame)
+    assert not any(map(_runs, _texts(rows)))
+    # As many rows and columns as there were, and the same texts but for the quotes.
+    originals = [list(frame.columns), *frame.astype(str).to_numpy().tolist()]
+    assert [[cell.replace("'", "") for cell in row] for row in rows] == [
+        [cell.replace("'", "") for cell in row] for row in originals
+    ]
+
+
+@settings(max_examples=300)
+@given(st.sets(st.text(st.sampled_from("=;'\" \ta"), max_size=5), min_size=2))
+def test_different_ids_stay_different(ids):
+    frame = pd.DataFrame({"user_id": sorted(ids)})
+    cells = [row[0] if row else "" for row in _cells(frame)[1:]]
+    assert len(set(cells)) == len(ids)
+
+
+def test_ordinary_text_is_left_alone():
+    texts = [
+        "001",
+        "a-b",
+        "2 + 2 = 4",
+        "mail@example.org",
+        "x; y",
+        "Zoé",
+        "O'Neil",
+        "'tis",
+        "−5",
+        "",
+    ]
+    frame = pd.DataFrame({"item_id": range(len(texts)), "title": texts})
+    assert [row[1] for row in _cells(frame)[1:]] == texts
+
+
+@pytest.mark.parametrize("text", ["=1+1", "-5", "\tx", "a;=1", "\r", "＝1", 'say "=1"'])
+@pytest.mark.parametrize("place", PLACES)
+def test_raw_csv_holds_text_as_it_is(text, place):
+    rows = _cells(_with(text, place), raw=True)
+    assert text in _texts(rows)
+    assert rows[1][1] == "-5"
 
 
 def test_json_and_parquet_hold_the_text_as_it_is():
