@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import ipaddress
+import re
 import secrets
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import streamlit as st
 
-from dashboard import jobs, log
+from dashboard import guard, jobs, log
 from transrec_core.errors import BadSettingError
 
 APP = Path(__file__).resolve().with_name("app.py")
@@ -87,7 +89,14 @@ def show_error(error: Exception) -> bool:
     return True
 
 
-def launch(host: str = "127.0.0.1", port: int | None = None, open_browser: bool = True) -> None:
+def launch(
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    open_browser: bool = True,
+    *,
+    base_path: str = "",
+    names: Sequence[str] = (),
+) -> None:
     """Serve the dashboard until it is stopped.
 
     Parameters
@@ -99,21 +108,59 @@ def launch(host: str = "127.0.0.1", port: int | None = None, open_browser: bool 
         Port to listen on; ``None`` takes 8501 or the next free one.
     open_browser
         Whether to open a browser window.
+    base_path
+        Path under which a reverse proxy serves the dashboard, such as ``/transrec``.
+    names
+        Host names by which others reach it, as a reverse proxy passes them on.
 
     Raises
     ------
     BadSettingError
-        When the port is taken.
+        When the port is taken, or the path or a name is none.
     """
+    prefix = _path(base_path)
+    allowed = [_name(name) for name in names]
     chosen = choose_port(host, port)
     # Streamlit looks for .streamlit/config.toml beside the script that was started. That is the
     # console script here, so it has to be told that the app is meant.
     sys.argv = [str(APP)]
-    app = st.App(APP, lifespan=lifespan, on_script_error=show_error)
-    app.run(
-        config={
-            "server.address": host,
-            "server.port": chosen,
-            "server.headless": not open_browser,
-        }
+    app = st.App(
+        APP,
+        lifespan=lifespan,
+        on_script_error=show_error,
+        middleware=guard.middleware(host, allowed),
     )
+    config: dict[str, object] = {
+        "server.address": host,
+        "server.port": chosen,
+        "server.headless": not open_browser,
+        "server.baseUrlPath": prefix,
+    }
+    if host in guard.WILDCARDS:
+        # Without a name to show, Streamlit would ask the internet for this computer's address.
+        config["browser.serverAddress"] = next(iter(allowed), "localhost")
+    app.run(config=config)
+
+
+def _path(text: str) -> str:
+    path = text.strip("/")
+    parts = path.split("/") if path else []
+    if not all(re.fullmatch(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*", part) for part in parts):
+        raise BadSettingError(
+            f"--base-path {text!r} is not a path that pages can lie under.",
+            "Use letters, digits, - and _ with single / between them, such as /transrec.",
+        )
+    return path
+
+
+def _name(text: str) -> str:
+    name = text.strip("[]")
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        if not re.fullmatch(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", name):
+            raise BadSettingError(
+                f"--allow-host {text!r} is not a host name.",
+                "Give it without http:// and without a port, such as transrec.example.org.",
+            ) from None
+    return name

@@ -97,6 +97,20 @@ def _parser() -> argparse.ArgumentParser:
         "--host", default="127.0.0.1", help="address to listen on (default: this computer)"
     )
     app.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+    app.add_argument(
+        "--base-path",
+        default="",
+        metavar="PATH",
+        help="path under which a reverse proxy serves the dashboard, such as /transrec",
+    )
+    app.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="host name by which others reach it through a reverse proxy; may be given several "
+        "times (default: this computer's own names)",
+    )
     app.set_defaults(command=_app)
 
     check = commands.add_parser("check", help="say what is in a file and what is wrong with it")
@@ -331,7 +345,13 @@ def _progress() -> "Iterator[OnProgress]":
 def _app(options: argparse.Namespace) -> int:
     from dashboard.launch import launch
 
-    launch(host=options.host, port=options.port, open_browser=not options.no_browser)
+    launch(
+        host=options.host,
+        port=options.port,
+        open_browser=not options.no_browser,
+        base_path=options.base_path,
+        names=options.allow_host,
+    )
     return 0
 
 

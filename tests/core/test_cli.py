@@ -142,7 +142,20 @@ def test_without_a_command_the_dashboard_opens(run, monkeypatch, arguments):
     code, _, _ = run(*arguments)
     assert code == 0
     port, browser = (9000, False) if arguments[:1] == ["--port"] else (None, True)
-    assert launched == [{"host": "127.0.0.1", "port": port, "open_browser": browser}]
+    asked = {"host": "127.0.0.1", "port": port, "open_browser": browser}
+    # What else is handed over is tested with the option that asks for it.
+    assert [{name: how[name] for name in asked} for how in launched] == [asked]
+
+
+def test_a_reverse_proxys_path_and_names_reach_the_launcher(run, monkeypatch):
+    launched = []
+    from dashboard import launch
+
+    monkeypatch.setattr(launch, "launch", lambda **how: launched.append(how))
+    names = ("--allow-host", "a.example.org", "--allow-host", "b.example.org")
+    assert run("app", "--base-path", "/rec", *names)[0] == 0
+    assert launched[0]["base_path"] == "/rec"
+    assert launched[0]["names"] == ["a.example.org", "b.example.org"]
 
 
 def test_help_does_not_load_the_numerical_packages():
