@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dashboard import log
 from transrec_core.data.report import Problem
 from transrec_core.errors import Cancelled, TransrecError
+from transrec_core.limits import Limits
 from transrec_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,10 +40,6 @@ if TYPE_CHECKING:
     from transrec_core.running import Run
     from transrec_core.transfer.factorizations import WarmStart
 
-IDLE_SECONDS = 6 * 3600.0
-MAX_WORKSPACES = 64
-KEPT_RESULTS = 5
-PINNED_RESULTS = 5
 STOP_SECONDS = 10.0
 NICE = 10
 """How far a fit stands back behind the server when both want a core."""
@@ -654,11 +651,12 @@ class Workspace:
         items_names: tuple[str, str] = ("", ""),
     ) -> Result:
         """Show a finished run; pinned ones and the newest before it stay in reach."""
+        kept = Limits.current().kept_runs
         with self.lock:
             self.runs_made += 1
             name = f"Run {self.runs_made}"
             result = Result(id_, run, datetime.now(), inputs, names, items_names, name=name)
-            others = [r for r in (result, *self.results) if not r.pinned][:KEPT_RESULTS]
+            others = [r for r in (result, *self.results) if not r.pinned][:kept]
             self.results = tuple(r for r in (result, *self.results) if r.pinned or r in others)
             self.shown = result
             for earlier in self.results[1:]:
@@ -675,8 +673,9 @@ class Workspace:
 
     def pin(self, result: Result, pinned: bool) -> bool:
         """Keep a run however many come after, or no longer; ``False`` when too many are pinned."""
+        most = Limits.current().pinned_runs
         with self.lock:
-            if pinned and sum(r.pinned for r in self.results) >= PINNED_RESULTS:
+            if pinned and sum(r.pinned for r in self.results) >= most:
                 return False
             result.pinned = pinned
             return True
@@ -696,11 +695,9 @@ class Workspace:
 class Register:
     """All workspaces of this server."""
 
-    def __init__(self, idle_seconds: float = IDLE_SECONDS, most: int = MAX_WORKSPACES) -> None:
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._all: dict[str, Workspace] = {}
-        self._idle = idle_seconds
-        self._most = most
 
     def create(self) -> Workspace:
         """A new empty workspace under an id that cannot be guessed."""
@@ -720,12 +717,13 @@ class Register:
 
     def reap(self) -> int:
         """Drop workspaces that nobody has looked at for long, and the oldest beyond the cap."""
-        now = time.monotonic()
+        limits, now = Limits.current(), time.monotonic()
         with self._lock:
             idle = [w for w in self._all.values() if w.job is None or not w.job.active]
             idle.sort(key=lambda w: w.touched)
-            surplus = max(0, len(self._all) + 1 - self._most)
-            gone = [w for i, w in enumerate(idle) if i < surplus or now - w.touched > self._idle]
+            surplus = max(0, len(self._all) + 1 - limits.workspaces)
+            seconds = limits.idle_hours * 3600
+            gone = [w for i, w in enumerate(idle) if i < surplus or now - w.touched > seconds]
             for workspace in gone:
                 del self._all[workspace.id]
         return len(gone)

@@ -14,6 +14,7 @@ import streamlit as st
 
 from dashboard import guard, jobs, log
 from transrec_core.errors import BadSettingError
+from transrec_core.limits import Limits
 
 APP = Path(__file__).resolve().with_name("app.py")
 FIRST_PORT = 8501
@@ -116,9 +117,9 @@ def launch(
     Raises
     ------
     BadSettingError
-        When the port is taken, or the path or a name is none.
+        When the port is taken, the path or a name is none, or a limit is set to what is none.
     """
-    prefix = _path(base_path)
+    limits, prefix = Limits.current(), _path(base_path)
     allowed = [_name(name) for name in names]
     chosen = choose_port(host, port)
     # Streamlit looks for .streamlit/config.toml beside the script that was started. That is the
@@ -135,6 +136,7 @@ def launch(
         "server.port": chosen,
         "server.headless": not open_browser,
         "server.baseUrlPath": prefix,
+        "server.maxUploadSize": limits.upload_mb,
     }
     if host in guard.WILDCARDS:
         # Without a name to show, Streamlit would ask the internet for this computer's address.

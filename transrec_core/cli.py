@@ -17,6 +17,7 @@ from transrec_core.errors import (
     TransrecError,
     UnreadableFileError,
 )
+from transrec_core.limits import overridden
 from transrec_core.settings import DEFAULT_SHOTS, PRIORS, Settings
 
 # Everything that loads NumPy or pandas is imported where it is used: help has to be quick.
@@ -53,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(given)
         command: Callable[[argparse.Namespace], int] = options.command
-        return command(options)
+        with overridden(options.limit):
+            return command(options)
     except TransrecError as error:
         return _failed(str(error))
     except BrokenPipeError:
@@ -90,8 +92,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"transrec {version('transrec')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    shared = _Parser(add_help=False)
+    shared.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set a limit that 'transrec limits' lists; may be given several times",
+    )
 
-    app = commands.add_parser("app", help="open the dashboard in a browser")
+    app = commands.add_parser("app", parents=[shared], help="open the dashboard in a browser")
     app.add_argument("--port", type=int, help="port to listen on (default: 8501 or the next free)")
     app.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this computer)"
@@ -113,12 +123,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     app.set_defaults(command=_app)
 
-    check = commands.add_parser("check", help="say what is in a file and what is wrong with it")
+    check = commands.add_parser(
+        "check", parents=[shared], help="say what is in a file and what is wrong with it"
+    )
     check.add_argument("files", nargs="+", metavar="FILE")
     check.add_argument("--json", action="store_true", help="one JSON object a file, one a line")
     check.set_defaults(command=_check)
 
-    recommend = commands.add_parser("recommend", help="write recommendation lists")
+    recommend = commands.add_parser(
+        "recommend", parents=[shared], help="write recommendation lists"
+    )
     _add_domains(recommend)
     recommend.add_argument(
         "--out",
@@ -138,7 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(recommend)
     recommend.set_defaults(command=_recommend)
 
-    compare = commands.add_parser("compare", help="measure whether the source helps")
+    compare = commands.add_parser(
+        "compare", parents=[shared], help="measure whether the source helps"
+    )
     _add_domains(compare)
     compare.add_argument(
         "--out",
@@ -153,7 +169,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(compare)
     compare.set_defaults(command=_compare)
 
-    sources = commands.add_parser("sources", help="rank several sources for one target")
+    sources = commands.add_parser(
+        "sources", parents=[shared], help="rank several sources for one target"
+    )
     sources.add_argument(
         "target", metavar="TARGET", help="ratings of the catalogue to recommend from"
     )
@@ -167,7 +185,9 @@ def _parser() -> argparse.ArgumentParser:
     sources.set_defaults(command=_sources)
 
     sparsity = commands.add_parser(
-        "sparsity", help="measure what the source is worth with fewer target ratings"
+        "sparsity",
+        parents=[shared],
+        help="measure what the source is worth with fewer target ratings",
     )
     _add_domains(sparsity)
     sparsity.add_argument(
@@ -187,6 +207,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_judging(sparsity)
     _add_settings(sparsity)
     sparsity.set_defaults(command=_sparsity)
+
+    limits = commands.add_parser("limits", parents=[shared], help="list all limits")
+    limits.set_defaults(command=_limits)
     return parser
 
 
@@ -516,6 +539,21 @@ def _sparsity(options: argparse.Namespace) -> int:
             f"{row['metric']} {row['without']:.3f} without, {row['with']:.3f} with, gain "
             f"{row['gain']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}): {row['verdict']}\n"
         )
+    return 0
+
+
+def _limits(options: argparse.Namespace) -> int:
+    from dataclasses import fields
+
+    from transrec_core.limits import Limits, origin, size_in_words
+
+    limits = Limits.current()
+    flagged = {setting.partition("=")[0] for setting in options.limit}
+    for entry in fields(limits):
+        value, unit = getattr(limits, entry.name), entry.metadata["unit"]
+        shown = size_in_words(value) if unit == "bytes" else f"{value:,} {unit}"
+        where = "--limit" if entry.name in flagged else origin(entry.name) or "default"
+        sys.stdout.write(f"{entry.name} = {shown} ({where}): {entry.metadata['meaning']}\n")
     return 0
 
 

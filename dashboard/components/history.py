@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard import charts, compute, jobs, state, wording
+from dashboard import charts, compute, state, wording
 from dashboard.components import chart, fit_form
 from dashboard.jobs import Result, Workspace
 from dashboard.wording import escape_md, plain
+from transrec_core.limits import Limits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,12 +58,13 @@ def show(space: Workspace) -> None:
     """Every run in reach, the newest first, with what can be done with it."""
     st.header("Runs", anchor=False)
     pinned = sum(result.pinned for result in space.results)
-    full = pinned >= jobs.PINNED_RESULTS
+    limits = Limits.current()
+    full = pinned >= limits.pinned_runs
     st.caption(
-        f"Kept while the server runs: the newest {jobs.KEPT_RESULTS} and up to "
-        f"{jobs.PINNED_RESULTS} pinned ones. "
+        f"Kept while the server runs: the newest {limits.kept_runs} and up to "
+        f"{limits.pinned_runs} pinned ones. "
         + (
-            f"{jobs.PINNED_RESULTS} are pinned, so unpin one before you pin another."
+            f"{limits.pinned_runs} are pinned, so unpin one before you pin another."
             if full
             else "A pinned run stays however many come after it."
         )
@@ -133,7 +135,7 @@ def _actions(space: Workspace, result: Result, full: bool) -> None:
             key=f"pin_{result.id}",
             icon=":material/keep_off:" if result.pinned else ":material/keep:",
             disabled=full and not result.pinned,
-            help=f"{jobs.PINNED_RESULTS} runs are pinned already: unpin one first."
+            help=f"{Limits.current().pinned_runs} runs are pinned already: unpin one first."
             if full and not result.pinned
             else "A pinned run stays however many come after it, and later runs are held against "
             "it.",

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import compute, jobs
 from transrec_core.evidence.results import Chosen, Evidence
+from transrec_core.limits import Limits
 from transrec_core.running import Run
 
 OpenApp = Callable[..., AppTest]
@@ -137,22 +138,22 @@ def test_the_run_bar_restores_too_and_leads_to_the_runs(
 def test_a_pinned_run_outlives_those_after_it(fitted: jobs.Workspace, small_run: Run) -> None:
     first = fitted.results[0]
     assert fitted.pin(first, True)
-    for number in range(jobs.KEPT_RESULTS + 2):
+    for number in range(Limits.kept_runs + 2):
         fitted.install(small_run, fitted.inputs, NAMES, f"{number}")
     assert first in fitted.results
-    assert len(fitted.results) == jobs.KEPT_RESULTS + 1
+    assert len(fitted.results) == Limits.kept_runs + 1
     assert compute.reference(fitted) is first  # pinned before newer
     fitted.pin(first, False)
     fitted.install(small_run, fitted.inputs, NAMES, "last")
     assert first not in fitted.results
-    assert len(fitted.results) == jobs.KEPT_RESULTS
-    assert len({result.name for result in fitted.results}) == jobs.KEPT_RESULTS
+    assert len(fitted.results) == Limits.kept_runs
+    assert len({result.name for result in fitted.results}) == Limits.kept_runs
 
 
 def test_the_number_of_pins_is_capped_and_the_page_says_so(
     open_app: OpenApp, fitted: jobs.Workspace, small_run: Run
 ) -> None:
-    for number in range(jobs.PINNED_RESULTS):
+    for number in range(Limits.pinned_runs):
         fitted.install(small_run, fitted.inputs, NAMES, f"{number}")
         assert fitted.pin(fitted.results[0], True)
     extra = fitted.install(small_run, fitted.inputs, NAMES, "extra")

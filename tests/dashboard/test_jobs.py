@@ -16,6 +16,7 @@ import stand_ins
 
 from dashboard import jobs
 from dashboard.jobs import Job, Register, Request
+from transrec_core.limits import Limits
 from transrec_core.settings import Settings
 
 
@@ -226,20 +227,24 @@ def test_only_who_has_the_link_finds_a_workspace() -> None:
     assert register.find("") is None
 
 
-def test_idle_workspaces_go_but_never_one_at_work(start: Callable[..., Job]) -> None:
-    register = Register(idle_seconds=0.0)
+def test_idle_workspaces_go_but_never_one_at_work(
+    start: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register = Register()
     idle, busy = register.create(), register.create()
     idle = register.create()
     busy = register.create()
     busy.job = start(stand_ins.work_until_cancelled)
     time.sleep(0.01)
+    monkeypatch.setenv("TRANSREC_LIMIT_IDLE_HOURS", "0.000001")
     register.reap()
     assert register.find(idle.id) is None
     assert register.find(busy.id) is busy
 
 
-def test_the_oldest_workspace_makes_room() -> None:
-    register = Register(most=3)
+def test_the_oldest_workspace_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSREC_LIMIT_WORKSPACES", "3")
+    register = Register()
     spaces = [register.create() for _ in range(3)]
     register.find(spaces[0].id)
     newest = register.create()
@@ -249,10 +254,21 @@ def test_the_oldest_workspace_makes_room() -> None:
 
 
 def test_a_few_earlier_results_stay_in_reach(loaded: jobs.Workspace) -> None:
-    for number in range(jobs.KEPT_RESULTS + 2):
+    for number in range(Limits.kept_runs + 2):
         loaded.install(number, "", ("", ""), str(number))  # type: ignore[arg-type]
     assert [result.id for result in loaded.results] == ["6", "5", "4", "3", "2"]
     assert loaded.shown is loaded.results[0]
+
+
+def test_fewer_results_are_kept_and_pinned_where_the_limits_say_so(
+    loaded: jobs.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRANSREC_LIMIT_KEPT_RUNS", "2")
+    monkeypatch.setenv("TRANSREC_LIMIT_PINNED_RUNS", "1")
+    for number in range(4):
+        loaded.install(number, "", ("", ""), str(number))  # type: ignore[arg-type]
+    assert [result.id for result in loaded.results] == ["3", "2"]
+    assert [loaded.pin(result, True) for result in loaded.results] == [True, False]
 
 
 def test_signals_are_named() -> None:

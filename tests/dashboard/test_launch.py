@@ -7,10 +7,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard import launch
 from transrec_core.errors import BadSettingError
+from transrec_core.limits import Limits
 
 
 @pytest.fixture
@@ -48,6 +50,19 @@ def test_the_server_is_closed_to_the_outside(config: dict[str, dict[str, object]
     assert client["disableDataExport"] is True
     assert client["showErrorDetails"] == "none"
     assert client["toolbarMode"] == "minimal"
+
+
+def test_the_upload_limit_reaches_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[dict[str, object]] = []
+    monkeypatch.setattr(st.App, "run", lambda app, config: served.append(config))
+    monkeypatch.setattr(sys, "argv", [])
+    launch.launch(open_browser=False)
+    monkeypatch.setenv("TRANSREC_LIMIT_UPLOAD_MB", "7")
+    launch.launch(open_browser=False)
+    assert [config["server.maxUploadSize"] for config in served] == [Limits.upload_mb, 7]
+    monkeypatch.setenv("TRANSREC_LIMIT_UPLOAD_MB", "seven")
+    with pytest.raises(BadSettingError, match="TRANSREC_LIMIT_UPLOAD_MB is 'seven'"):
+        launch.launch(open_browser=False)
 
 
 def test_an_unforeseen_error_shows_an_id_and_logs_where_it_was_without_its_words(

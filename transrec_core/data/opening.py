@@ -15,10 +15,11 @@ from typing import IO
 
 from transrec_core.data.report import ImportReport, Problem
 from transrec_core.errors import UnreadableFileError
+from transrec_core.limits import Limits, or_allow_more, size_in_words
 
-MAX_BYTES = 4 * 2**30
-# Real rating tables shrink 3 to 30 times; far more than that is a bomb or one repeated row.
-MAX_RATIO, RATIO_FREE_BYTES = 200, 64 * 2**20
+# Real rating tables shrink 3 to 30 times; far more than that is a bomb or one repeated row, which
+# does no harm while it is small.
+RATIO_FREE_BYTES = 64 * 2**20
 BLOCK = 2**20
 
 # First bytes of files that people take for a table, and what to call them.
@@ -47,6 +48,7 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 CONTENT = re.compile(rb"[^\xef\xbb\xbf \t\r\n]")
+ZIP_ENTRY = b"PK\x01\x02"
 SAVE_AS_CSV = "Save the table as CSV (UTF-8) and read that."
 
 
@@ -137,7 +139,7 @@ def head_of_text(path: Path, least: int) -> bytes | None:
         How many bytes are large.
     """
     try:
-        if not least <= path.stat().st_size <= MAX_BYTES:
+        if not least <= path.stat().st_size <= Limits.current().file_bytes:
             return None
         with path.open("rb") as file:
             head = file.read(BLOCK)
@@ -149,7 +151,9 @@ def head_of_text(path: Path, least: int) -> bytes | None:
 
 def _read(file: str | Path | bytes, name: str | None) -> tuple[bytes, str]:
     if isinstance(file, bytes):
-        return file, name or "table"
+        name = name or "table"
+        _require_size(name, len(file))
+        return file, name
     path = Path(file)
     name = name or path.name or str(path)
     try:
@@ -157,8 +161,7 @@ def _read(file: str | Path | bytes, name: str | None) -> tuple[bytes, str]:
             raise refusal(
                 name, "NOT_FOUND", "This is a folder, not a file.", "Give the path of one file."
             )
-        if path.stat().st_size > MAX_BYTES:
-            raise _too_large(name)
+        _require_size(name, path.stat().st_size)
         return path.read_bytes(), name
     except FileNotFoundError:
         raise refusal(name, "NOT_FOUND", "There is no such file.", "Check the path.") from None
@@ -172,13 +175,16 @@ def _read(file: str | Path | bytes, name: str | None) -> tuple[bytes, str]:
         ) from None
 
 
-def _too_large(name: str) -> UnreadableFileError:
-    return refusal(
-        name,
-        "TOO_LARGE",
-        f"The file is larger than {MAX_BYTES // 2**30} GB when unpacked.",
-        "Split it, or keep only the columns user, item, rating and time.",
-    )
+def _require_size(name: str, size: int) -> None:
+    most = Limits.current().file_bytes
+    if size > most:
+        raise refusal(
+            name,
+            "TOO_LARGE",
+            f"The file has {size_in_words(size)}; {size_in_words(most)} may be read.",
+            f"Split it, keep only the columns user, item, rating and time, "
+            f"{or_allow_more('file_bytes')}.",
+        )
 
 
 def _compression(data: bytes) -> str | None:
@@ -244,23 +250,39 @@ def _unpack(raw: bytes, name: str) -> bytes:
 
 def _unpacked(stream: IO[bytes] | gzip.GzipFile, packed: int, name: str) -> bytes:
     """Decompress in blocks, so that a bomb is noticed before it fills the memory."""
-    out = bytearray()
+    limits, out = Limits.current(), bytearray()
     while block := stream.read(BLOCK):
         out += block
-        if len(out) > MAX_BYTES:
-            raise _too_large(name)
-        if len(out) > RATIO_FREE_BYTES and len(out) > MAX_RATIO * packed:
+        if len(out) > limits.unpacked_bytes:
             raise refusal(
                 name,
                 "TOO_LARGE",
-                f"The file unpacks to more than {MAX_RATIO} times its "
-                "size, which real tables do not.",
-                "Unpack it yourself and look at it.",
+                f"The file is larger than {size_in_words(limits.unpacked_bytes)} when unpacked.",
+                f"Split it, keep only the columns user, item, rating and time, "
+                f"{or_allow_more('unpacked_bytes')}.",
+            )
+        if len(out) > RATIO_FREE_BYTES and len(out) > limits.unpack_ratio * packed:
+            raise refusal(
+                name,
+                "TOO_LARGE",
+                f"The file unpacks to more than {limits.unpack_ratio} times its size, which real "
+                "tables do not.",
+                f"Unpack it yourself and look at it, {or_allow_more('unpack_ratio')}.",
             )
     return bytes(out)
 
 
 def _only_member(raw: bytes, name: str) -> bytes:
+    entries, most = raw.count(ZIP_ENTRY), Limits.current().archive_members
+    # Counted before the list of entries is read, which takes far more memory than the file.
+    if entries > most:
+        raise refusal(
+            name,
+            "ARCHIVE_MANY_MEMBERS",
+            f"The zip archive has {entries:,} entries; {most:,} are looked through.",
+            f"Unpack it and choose one file, {or_allow_more('archive_members')}.",
+            entries,
+        )
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
         office = {

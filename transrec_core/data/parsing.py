@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from transrec_core.limits import Limits
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -201,6 +203,7 @@ def _empty(column: pa.ChunkedArray) -> "NDArray[np.bool_]":
 def _parse_carefully(
     data: bytes, delimiter: str, width: int, header: bool, quoting: bool, escape: str | None
 ) -> Parsed:
+    csv.field_size_limit(Limits.current().cell_chars)
     text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
     reader = csv.reader(
         text,

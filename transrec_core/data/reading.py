@@ -6,7 +6,7 @@ Nothing is converted here: ``001``, ``NA`` and ``9007199254740993`` stay as they
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -32,11 +32,11 @@ from transrec_core.data.opening import (
 from transrec_core.data.parsing import LARGE, BrokenQuotesError, Parsed, parse, plain_quotes
 from transrec_core.data.report import ImportReport, Problem, plural
 from transrec_core.errors import UnreadableFileError
+from transrec_core.limits import Limits, or_allow_more
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAX_COLUMNS = 2000
 JSON_BEGINS = (b"{", b"[")
 SEVERITIES = ("error", "warning", "info")
 
@@ -289,14 +289,7 @@ def _no_rows(name: str, found: Mapping[str, Any]) -> Exception:
 def _require_table(name: str, rows: Sequence[Sequence[str]], delimiter: str) -> None:
     """Refuse lines of prose above the table and more columns than a rating table can have."""
     width = len(rows[0])
-    if width > MAX_COLUMNS:
-        raise refusal(
-            name,
-            "TOO_MANY_COLUMNS",
-            f"The file has {width} columns.",
-            "transrec reads one rating a row: user, item, rating, time.",
-            width,
-        )
+    _require_columns(name, width)
     below = Counter(len(row) for row in rows[1:])
     if width == 1 and below and below.most_common(1)[0][0] > 1:
         before = next(i for i, row in enumerate(rows) if len(row) > 1)
@@ -310,6 +303,67 @@ def _require_table(name: str, rows: Sequence[Sequence[str]], delimiter: str) -> 
             before,
             (1,),
         )
+
+
+def _require_columns(name: str, width: int) -> None:
+    most = Limits.current().columns
+    if width > most:
+        raise refusal(
+            name,
+            "TOO_MANY_COLUMNS",
+            f"The file has {width:,} columns; {most:,} may be read.",
+            "Bring it into one rating a row, with columns for user, item, rating and time, "
+            f"{or_allow_more('columns')}.",
+            width,
+        )
+
+
+def _require_limits(name: str, parsed: Parsed) -> None:
+    """Refuse tables with too many rows or a cell that is too long."""
+    limits = Limits.current()
+    rows = len(parsed.columns[0])
+    if rows > limits.rows:
+        raise refusal(
+            name,
+            "TOO_LARGE",
+            f"The file has {rows:,} rows; {limits.rows:,} may be read.",
+            f"Split it, {or_allow_more('rows')}.",
+            rows,
+        )
+    for column in parsed.columns:
+        for row, length in _longest_cells(column):
+            if length > limits.cell_chars:
+                lines = parsed.lines
+                line = row + parsed.first_line if lines is None else int(lines[row])
+                raise _cell_too_long(name, line)
+
+
+def _longest_cells(column: pa.ChunkedArray) -> Iterator[tuple[int, int]]:
+    """Position and characters of the longest cell of each chunk of text."""
+    begin = 0
+    for chunk in column.chunks:
+        encoded = pa.types.is_dictionary(chunk.type)
+        texts = chunk.dictionary if encoded else chunk
+        if len(texts) and not pa.types.is_integer(texts.type):
+            longest = pc.max(pc.binary_length(texts)).as_py()
+            # Letters take up to four bytes, so few texts have to be counted.
+            if longest > Limits.current().cell_chars:
+                lengths = pc.utf8_length(texts)
+                at = pc.index(lengths, pc.max(lengths)).as_py()
+                row = pc.index(chunk.indices, pa.scalar(at, chunk.indices.type)) if encoded else at
+                yield begin + int(row.as_py() if encoded else row), lengths[at].as_py()
+        begin += len(chunk)
+
+
+def _cell_too_long(name: str, line: int) -> Exception:
+    return refusal(
+        name,
+        "CELL_TOO_LONG",
+        f"A cell from line {line} on is longer than {Limits.current().cell_chars:,} characters; "
+        "perhaps a quote is never closed.",
+        f"Look at that line, {or_allow_more('cell_chars')}.",
+        rows=(line,),
+    )
 
 
 def _parse(
@@ -351,14 +405,7 @@ def _parse(
 
 def _broken_quotes(name: str, error: BrokenQuotesError) -> Exception:
     if "limit" in error.reason:
-        return refusal(
-            name,
-            "CELL_TOO_LONG",
-            f"A cell from line {error.line} on is longer than "
-            "131,072 characters; perhaps a quote is never closed.",
-            "Look at that line.",
-            rows=(error.line,),
-        )
+        return _cell_too_long(name, error.line)
     if "end of data" in error.reason:
         return refusal(
             name,
@@ -434,6 +481,7 @@ def _table(
     delimiter: str | None,
     header: bool,
 ) -> Table:
+    _require_limits(opened.name, parsed)
     cells = pa.table(dict(zip(columns, parsed.columns, strict=True)))
     head = [column.slice(0, 1000).cast(pa.string()).to_pylist() for column in parsed.columns]
     mapping = guess_mapping(columns, header, list(zip(*head, strict=True)))
@@ -486,6 +534,7 @@ def _from_columns(
         raise refusal(
             opened.name, "NO_ROWS", "The file has no columns.", "Choose a file with data."
         )
+    _require_columns(opened.name, len(names))
     empty = np.ones(len(columns[0]), bool)
     for column in columns:
         empty &= pc.equal(column, "").to_numpy(zero_copy_only=False)

@@ -153,7 +153,7 @@ def factorize(
         itemsize=np.dtype(dtype).itemsize,
         biases=with_biases,
     )
-    (limits or Limits.of_this_machine()).require(estimate)
+    (limits or Limits.current()).require(estimate)
     fitted_biases: Biases | None = None
     shift = 0.0
     spec: Objective
