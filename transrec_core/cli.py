@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from transrec_core.errors import (
-    BadRatingsError,
     BadSettingError,
     TransrecError,
     UnreadableFileError,
@@ -24,14 +23,15 @@ from transrec_core.settings import DEFAULT_SHOTS, PRIORS, Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from transrec_core.data.formats import FileFormat
     from transrec_core.data.items import Items
+    from transrec_core.data.ratings import Ratings
     from transrec_core.data.report import ImportReport
     from transrec_core.progress import OnProgress, Progress
 
 Number = TypeVar("Number", int, float)
 
 USABLE, REFUSED, FAILED, INTERRUPTED = 0, 1, 2, 130
-DELIMITER_WORDS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar", "::": "double colon"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -128,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("files", nargs="+", metavar="FILE")
     check.add_argument("--json", action="store_true", help="one JSON object a file, one a line")
+    _add_format(check)
     check.set_defaults(command=_check)
 
     recommend = commands.add_parser(
@@ -150,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_items(recommend)
     recommend.add_argument("--top", type=int, default=10, help="length of a list (default: 10)")
     _add_settings(recommend)
+    _add_format(recommend)
     recommend.set_defaults(command=_recommend)
 
     compare = commands.add_parser(
@@ -167,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_items(compare)
     _add_judging(compare)
     _add_settings(compare)
+    _add_format(compare)
     compare.set_defaults(command=_compare)
 
     sources = commands.add_parser(
@@ -182,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_raw_ids(sources)
     _add_judging(sources, "N", "target interactions at which sources are compared (default: 0)")
     _add_settings(sources)
+    _add_format(sources)
     sources.set_defaults(command=_sources)
 
     sparsity = commands.add_parser(
@@ -206,6 +210,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_judging(sparsity)
     _add_settings(sparsity)
+    _add_format(sparsity)
     sparsity.set_defaults(command=_sparsity)
 
     limits = commands.add_parser("limits", parents=[shared], help="list all limits")
@@ -226,6 +231,28 @@ def _add_raw_ids(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave ids and titles in CSV as they are, without the ' before those that a "
         "spreadsheet would run as a formula; for programs",
+    )
+
+
+def _add_format(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "how the files are written",
+        "Guessed where nothing is said. A value holds for all files of ratings, or for one file as "
+        "in source=cp1252, items=cp1252 or films.csv=cp1252.",
+    )
+    for flag, metavar, help_ in (
+        ("--encoding", "NAME", "of the text, such as cp1252 (default: utf-8, or by its mark)"),
+        ("--delimiter", "NAME", "comma, semicolon, tab, bar, space, double colon, or the text"),
+        ("--header", "YES", "whether the first row holds the column names: yes or no"),
+        ("--user-column", "NAME", "column of the people"),
+        ("--item-column", "NAME", "column of what was rated"),
+        ("--rating-column", "NAME", "column of the ratings; '' where every row counts as one"),
+        ("--time-column", "NAME", "column of the time; '' where there is none"),
+        ("--duplicates", "RULE", "of several ratings of one item by one user: last, mean, refuse"),
+    ):
+        group.add_argument(flag, action="append", default=[], metavar=metavar, help=help_)
+    group.add_argument(
+        "--no-header", dest="header", action="append_const", const="no", help="as --header no"
     )
 
 
@@ -381,7 +408,7 @@ def _app(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     reports = []
     for file in options.files:
-        report = _report(file)
+        report = _format(options, "", file).check(file, file)
         reports.append(report)
         text = json.dumps(report.to_json(), ensure_ascii=False) if options.json else _told(report)
         sys.stdout.write(text + "\n")
@@ -389,37 +416,16 @@ def _check(options: argparse.Namespace) -> int:
     return USABLE if all(report.usable for report in reports) else REFUSED
 
 
-def _report(file: str) -> "ImportReport":
-    from dataclasses import replace
-
-    from transrec_core.data.ratings import to_ratings
-    from transrec_core.data.reading import read_table
-    from transrec_core.data.report import Problem
-
-    try:
-        table = read_table(file, name=file)
-    except UnreadableFileError as refused:
-        report = refused.report
-        assert report is not None  # read_table always says why
-        return report
-    if table.report.mapping["user"] is None or table.report.mapping["item"] is None:
-        return table.report
-    try:
-        return to_ratings(table).report
-    except BadRatingsError as error:
-        message = error.message.removeprefix(f"{file}: ")
-        problem = Problem("NO_RATINGS", "warning", message, error.fix)
-        return replace(table.report, problems=(problem, *table.report.problems))
-
-
 def _told(report: "ImportReport") -> str:
     """Put a report into words."""
+    from transrec_core.data.report import DELIMITER_NAMES
+
     lines = [f"{report.file}: {'usable' if report.usable else 'refused'}"]
     if report.usable:
         delimiter = report.delimiter or ""
         how = [
             report.encoding or "",
-            DELIMITER_WORDS.get(delimiter, repr(delimiter) if delimiter else ""),
+            DELIMITER_NAMES.get(delimiter, repr(delimiter) if delimiter else ""),
         ]
         how.append("names in the first row" if report.header else "no names in the first row")
         lines[0] += f", {report.rows:,} rows × {len(report.columns)} columns"
@@ -430,6 +436,7 @@ def _told(report: "ImportReport") -> str:
         where = f" (line {', '.join(map(str, problem.rows))})" if problem.rows else ""
         fix = f" {problem.fix}" if problem.fix else ""
         lines.append(f"  {problem.severity} {problem.code}{where}: {problem.message}{fix}")
+    lines += [f"  in {choice.encoding}: {choice.preview}" for choice in report.encodings]
     return "\n".join(lines)
 
 
@@ -447,14 +454,12 @@ def _recommend(options: argparse.Namespace) -> int:
         )
     _require_writable(options.out.parent)
     with _progress() as on_progress:
-        from transrec_core.data.ratings import read_ratings
         from transrec_core.running import recommend
 
         users = None if options.users is None else _read_users(options.users)
-        items = _read_all_items(options.items)
-        source_items = _read_all_items(options.source_items)
-        source = read_ratings(options.source, name=options.source)
-        target = read_ratings(options.target, name=options.target)
+        items = _read_all_items(options, "items")
+        source_items = _read_all_items(options, "source-items")
+        source, target = _read_ratings(options, "source"), _read_ratings(options, "target")
         frame = recommend(
             source,
             target,
@@ -475,15 +480,13 @@ def _compare(options: argparse.Namespace) -> int:
         raise BadSettingError(f"{options.out} is a file.", "Name a folder, existing or new.")
     _require_writable(options.out)
     with _progress() as on_progress:
-        from transrec_core.data.ratings import read_ratings
         from transrec_core.reporting.bundle import write_bundle
         from transrec_core.running import compare, describe
 
-        source = read_ratings(options.source, name=options.source)
-        target = read_ratings(options.target, name=options.target)
+        source, target = _read_ratings(options, "source"), _read_ratings(options, "target")
         texts = {
-            "source_items": _read_all_items(options.source_items),
-            "target_items": _read_all_items(options.items),
+            "source_items": _read_all_items(options, "source-items"),
+            "target_items": _read_all_items(options, "items"),
         }
         comparison = compare(source, target, settings, **texts, on_progress=on_progress)
     seconds = time.perf_counter() - started
@@ -505,11 +508,12 @@ def _sources(options: argparse.Namespace) -> int:
     if len(set(options.sources)) < len(options.sources):
         raise BadSettingError("A source is named twice.", "Name each file once.")
     with _progress() as on_progress:
-        from transrec_core.data.ratings import read_ratings
         from transrec_core.running import rank_sources
 
-        target = read_ratings(options.target, name=options.target)
-        sources = {file: read_ratings(file, name=file) for file in options.sources}
+        target = _read_ratings(options, "target")
+        sources = {
+            file: _format(options, "source", file).ratings(file, file) for file in options.sources
+        }
         table = rank_sources(target, sources, settings, on_progress=on_progress)
     if options.out is not None:
         write_table(table, options.out, raw=options.raw_ids)
@@ -524,12 +528,10 @@ def _sparsity(options: argparse.Namespace) -> int:
     kind_of(options.out)
     _require_writable(options.out.parent)
     with _progress() as on_progress:
-        from transrec_core.data.ratings import read_ratings
         from transrec_core.evidence.sparsity import SHARES
         from transrec_core.running import sparsity
 
-        source = read_ratings(options.source, name=options.source)
-        target = read_ratings(options.target, name=options.target)
+        source, target = _read_ratings(options, "source"), _read_ratings(options, "target")
         shares = SHARES if options.shares is None else options.shares
         table = sparsity(source, target, settings, shares=shares, on_progress=on_progress)
     write_table(table, options.out, raw=options.raw_ids)
@@ -607,15 +609,41 @@ def _read_users(file: str) -> list[str]:
     return users
 
 
-def _read_all_items(files: Sequence[str]) -> "Items | None":
+def _read_ratings(options: argparse.Namespace, role: str) -> "Ratings":
+    file = getattr(options, role)
+    return _format(options, role, file).ratings(file, file)
+
+
+def _format(options: argparse.Namespace, role: str, file: str) -> "FileFormat":
+    """What the flags say about one file; what is said of all holds for ratings alone."""
+    from transrec_core.data.formats import FLAGS, FileFormat
+
+    given = vars(options)
+    files = [*given.get("files", ()), given.get("source"), given.get("target")]
+    files += [*given.get("sources", ()), *given.get("items", ()), *given.get("source_items", ())]
+    named = [f"{name}=" for name in ("source", "target", "source-items", "items", *files) if name]
+    said: dict[str, str] = {}
+    own: dict[str, str] = {}
+    for flag in FLAGS:
+        for value in given[flag.replace("-", "_")]:
+            prefix = next((prefix for prefix in named if value.startswith(prefix)), "")
+            if prefix in (f"{role}=", f"{file}="):
+                own[flag] = value.removeprefix(prefix)
+            elif not prefix and "items" not in role:
+                said[flag] = value
+    return FileFormat.of(said | own)
+
+
+def _read_all_items(options: argparse.Namespace, role: str) -> "Items | None":
     """Item texts of several files in one table; the first that names an item speaks for it."""
+    files = getattr(options, role.replace("-", "_"))
     if not files:
         return None
     import pandas as pd
 
-    from transrec_core.data.items import Items, read_items
+    from transrec_core.data.items import Items
 
-    parts = [read_items(file, name=file) for file in files]
+    parts = [_format(options, role, file).items(file, file) for file in files]
     frame = pd.concat([part.frame for part in parts])
     return Items(frame[~frame.index.duplicated()], parts[0].report)
 

@@ -515,6 +515,7 @@ def _described(ratings: Ratings, domain: Any) -> dict[str, Any]:
     return {
         "file": ratings.report.file,
         "sha256": ratings.sha256,
+        "asked": dict(ratings.report.asked),
         "users": len(domain.users),
         "items": len(domain.items),
         "ratings": int(domain.matrix.nnz),

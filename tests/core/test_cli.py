@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -57,6 +58,7 @@ def test_check_json_is_one_object_a_file(run, ratings, tmp_path):
         "columns": ["user_id", "item_id", "rating", "timestamp"], "encoding": "utf-8",
         "delimiter": ",", "header": True, "problems": [],
         "mapping": {"user": "user_id", "item": "item_id", "rating": "rating", "time": "timestamp"},
+        "encodings": [], "asked": {},
     }  # fmt: skip
     assert second["usable"] is False
     (problem,) = second["problems"]
@@ -90,6 +92,73 @@ def test_check_refuses_a_missing_file(run, tmp_path):
     code, out, _ = run("check", tmp_path / "nothing.csv", "--json")
     assert code == 1
     assert json.loads(out)["problems"][0]["code"] == "NOT_FOUND"
+
+
+def test_a_file_is_read_as_the_flags_say(run, tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_bytes("u1;café;4\nu2;thé;5\nu2;thé;3\n".encode("cp1252"))
+    code, out, _ = run("check", path)
+    assert code == 1
+    assert "  in cp1252: u1;café;4" in out
+    flags = ["--encoding", "cp1252", "--delimiter", "semicolon", "--no-header",
+             "--user-column", "column_2", "--item-column", "column_1", "--rating-column", "",
+             "--duplicates", "mean"]  # fmt: skip
+    code, out, _ = run("check", path, "--json", *flags)
+    assert code == 0
+    report = json.loads(out)
+    assert report["asked"] == {
+        "encoding": "cp1252", "delimiter": "semicolon", "header": "no", "user-column": "column_2",
+        "item-column": "column_1", "rating-column": "", "duplicates": "mean",
+    }  # fmt: skip
+    assert report["mapping"] == {
+        "user": "column_2", "item": "column_1", "rating": None, "time": None
+    }  # fmt: skip
+    assert "NO_HEADER_GUESS" not in [problem["code"] for problem in report["problems"]]
+
+
+def test_what_is_said_of_one_file_goes_before_what_is_said_of_all(run, tmp_path):
+    paths = [tmp_path / name for name in ("a.csv", "b.csv")]
+    for path in paths:
+        path.write_text("x,y\nu,i\n")
+    said = ["--header", f"{paths[1]}=no", "--header", "yes", "--user-column", "a=b=c"]
+    code, out, _ = run("check", *paths, "--json", *said)
+    first, second = (json.loads(line) for line in out.splitlines())
+    assert code == 0
+    assert [first["rows"], second["rows"]] == [1, 2]
+    assert "no column or role 'a=b=c'" in out
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "allowed"),
+    [
+        ("--header", "maybe", "yes or no"),
+        ("--duplicates", "first", "last, mean or refuse"),
+        ("--delimiter", '"', "no quote"),
+        ("--delimiter", "", "one or more characters"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_refused(run, ratings, flag, value, allowed):
+    code, _, err = run("check", ratings, flag, value)
+    assert code == 2
+    assert allowed in one_line(err)
+
+
+def test_what_was_said_by_hand_stands_in_the_command_that_repeats_it(run, sample_data, tmp_path):
+    films, books = (sample_data / f"{name}.csv" for name in ("films", "books"))
+    latin = tmp_path / "films.csv"
+    rows = films.read_text().splitlines()[:6000]
+    latin.write_bytes("\n".join([*rows[1:], "José;odd,f1,3"]).encode("cp1252"))
+    said = ["--encoding", "source=cp1252", "--header", "source=no"]
+    quick = ["--rank", "4", "--lam", "0.1", "--method", "factor_map", "--shots", "0"]
+    code, _, err = run("compare", latin, books, "--out", tmp_path / "out", *said, *quick)
+    assert (code, err) == (0, "")
+    evidence = json.loads((tmp_path / "out" / "evidence.json").read_text())
+    assert evidence["data"]["source"]["asked"] == {"encoding": "cp1252", "header": "no"}
+    command = shlex.split(evidence["command"])
+    assert "--encoding=source=cp1252" in command
+    assert "--header=source=no" in command
+    parsed = cli._parser().parse_args(command[1:])
+    assert parsed.encoding == ["source=cp1252"]
 
 
 # ── arguments ────────────────────────────────────────────────────────────────────────────────────

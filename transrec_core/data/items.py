@@ -40,15 +40,24 @@ class Items:
     report: ImportReport
 
 
-def read_items(file: str | Path | bytes, *, name: str | None = None) -> Items:
+def read_items(
+    file: str | Path | bytes,
+    *,
+    name: str | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
+) -> Items:
     """Read item texts; the columns are guessed by name, the id is the first column otherwise.
+
+    ``delimiter``, ``header`` and ``encoding`` are as in ``read_table``.
 
     Raises
     ------
     UnreadableFileError
         When the file is no table, or no row has an item id.
     """
-    table = read_table(file, name=name)
+    table = read_table(file, name=name, delimiter=delimiter, header=header, encoding=encoding)
     columns = list(table.frame.columns)
     mapping = _guess(columns, table.report.header)
     ids = table.frame[mapping["item"]]

@@ -79,6 +79,15 @@ def guess_mapping(
     return found
 
 
+def amended(
+    guess: Mapping[str, str | None], named: Mapping[str, str | None]
+) -> dict[str, str | None]:
+    """The guess with the columns that somebody named; they play no second part."""
+    taken = {column for column in named.values() if column}
+    kept = {role: None if column in taken else column for role, column in guess.items()}
+    return {**kept, **named}
+
+
 def _first_match(free: Mapping[str, str], names: Sequence[str], endings: bool) -> str | None:
     for name in names:
         for column, have in free.items():

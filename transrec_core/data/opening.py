@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from transrec_core.data.report import ImportReport, Problem
+from transrec_core.data.report import EncodingChoice, ImportReport, Problem
 from transrec_core.errors import UnreadableFileError
 from transrec_core.limits import Limits, or_allow_more, size_in_words
 
@@ -47,6 +47,14 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# Text encodings to Python that no file is in, some of them slow.
+NO_FILE_ENCODINGS = ("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape")
+COMMON_ENCODINGS = (
+    "cp1252", "cp1250", "cp1251", "shift-jis", "gb18030", "big5", "euc-kr", "cp1253", "cp1254",
+    "mac-roman", "cp437",
+)  # fmt: skip
+# Bytes around a doubtful one that decide about the encoding, and that show it.
+WINDOW, EXCERPT = 2**14, 30
 CONTENT = re.compile(rb"[^\xef\xbb\xbf \t\r\n]")
 ZIP_ENTRY = b"PK\x01\x02"
 SAVE_AS_CSV = "Save the table as CSV (UTF-8) and read that."
@@ -357,14 +365,11 @@ def to_utf8(opened: OpenedFile, encoding: str | None = None) -> tuple[bytes, str
 
 def _decoded(data: bytes, encoding: str, name: str) -> bytes:
     try:
-        return data.decode(encoding).removeprefix("\ufeff").encode("utf-8")
+        known = codecs.lookup(encoding).name not in NO_FILE_ENCODINGS
+        if known:
+            return data.decode(encoding).removeprefix("\ufeff").encode("utf-8")
     except LookupError:
-        raise refusal(
-            name,
-            "ENCODING",
-            f"There is no text encoding called {encoding!r}.",
-            "Common ones are utf-8, cp1252, latin-1, utf-16, gb18030 and shift_jis.",
-        ) from None
+        known = False
     except UnicodeError as error:
         where = getattr(error, "start", 0)
         line = data.count(b"\n", 0, where) + 1
@@ -372,9 +377,22 @@ def _decoded(data: bytes, encoding: str, name: str) -> bytes:
             name,
             "ENCODING",
             f"The text is not {encoding}: it breaks off in line {line}.",
-            "Leave the encoding out to get a suggestion.",
+            "Choose another encoding, or leave it out to get a suggestion.",
             rows=(line,),
+            encodings=encoding_choices(data, where, without=encoding),
         ) from None
+    raise refusal(
+        name,
+        "ENCODING",
+        f"There is no text encoding called {encoding!r}.",
+        "Common ones are utf-8, cp1252, latin-1, utf-16, gb18030 and shift_jis.",
+    )
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether bytes are UTF-8 without a mark and not ASCII, which is the same in most encodings."""
+    marked = any(data.startswith(mark) for mark, _ in BYTE_ORDER_MARKS)
+    return not marked and not data.isascii() and _first_invalid(data) < 0
 
 
 def _first_invalid(data: bytes) -> int:
@@ -399,6 +417,11 @@ def _zero_bytes(name: str, data: bytes) -> UnreadableFileError:
                 "ENCODING",
                 f"The text looks like {guess} without a byte order mark.",
                 f"Pass the encoding {guess}, or save the file as UTF-8.",
+                encoding=guess,
+                encodings=tuple(
+                    EncodingChoice(other, _first_line(data, other))
+                    for other in (guess, "utf-16-le" if guess == "utf-16-be" else "utf-16-be")
+                ),
             )
     line = data.count(b"\n", 0, data.index(0)) + 1
     return refusal(
@@ -412,24 +435,53 @@ def _zero_bytes(name: str, data: bytes) -> UnreadableFileError:
     )
 
 
-def likely_encoding(data: bytes, offset: int) -> str:
-    """Name of the encoding that bytes which are not UTF-8 are probably in."""
+def _first_line(data: bytes, encoding: str) -> str:
+    text = data[: 4 * EXCERPT].decode(encoding, "replace").splitlines()[0][: 2 * EXCERPT]
+    return "".join(c if c.isprintable() else " " for c in text).strip()
+
+
+def encoding_choices(data: bytes, offset: int, without: str = "") -> tuple[EncodingChoice, ...]:
+    """Encodings that a text may be in, the likeliest first, each with the line at ``offset`` in it.
+
+    Encodings in which the lines around do not decode are left out, and so are those in which the
+    line reads as in one before.
+    """
     from charset_normalizer import from_bytes  # only a refusal needs it
 
-    window = data[max(0, offset - 2**14) : offset + 2**14]
+    begin = data.rfind(b"\n", 0, max(0, offset - WINDOW)) + 1
+    end = data.find(b"\n", min(len(data), offset + WINDOW))
+    window = data[begin : min(end if end >= 0 else len(data), offset + 2 * WINDOW)]
     best = from_bytes(window).best()
-    guess = best.encoding if best else "cp1252"
+    guess = best.encoding.replace("_", "-") if best else "cp1252"
     # Short western texts fit many one-byte encodings alike; cp1252 is by far the commonest.
-    return "cp1252" if guess in ("cp1250", "ascii", "utf_8") else guess.replace("_", "-")
+    guess = "cp1252" if guess in ("cp1250", "ascii", "utf-8") else guess
+    choices: dict[str, EncodingChoice] = {}
+    for encoding in dict.fromkeys((guess, *COMMON_ENCODINGS)):
+        if encoding == without:
+            continue
+        try:
+            window.decode(encoding)
+        except UnicodeError:
+            if encoding != guess:
+                continue
+        preview = _line_in(data, offset, encoding)
+        choices.setdefault(preview, EncodingChoice(encoding, preview))
+    return tuple(choices.values())
+
+
+def _line_in(data: bytes, offset: int, encoding: str) -> str:
+    """The line at an offset as one would read it, or the part of a long one around it."""
+    start = max(data.rfind(b"\n", 0, offset) + 1, offset - EXCERPT)
+    end = data.find(b"\n", offset)
+    excerpt = data[start : min(end if end >= 0 else len(data), offset + EXCERPT)]
+    text = excerpt.decode(encoding, "replace")
+    return "".join(c if c.isprintable() else " " for c in text).strip()
 
 
 def _not_utf8(name: str, data: bytes, offset: int) -> UnreadableFileError:
     line = data.count(b"\n", 0, offset) + 1
-    guess = likely_encoding(data, offset)
-    start = max(data.rfind(b"\n", 0, offset) + 1, offset - 20)
-    end = data.find(b"\n", offset)
-    excerpt = data[start : min(end if end >= 0 else len(data), offset + 20)]
-    shown = "".join(c if c.isprintable() else " " for c in excerpt.decode(guess, "replace")).strip()
+    choices = encoding_choices(data, offset)
+    guess, shown = choices[0].encoding, choices[0].preview
     return refusal(
         name,
         "ENCODING",
@@ -438,4 +490,5 @@ def _not_utf8(name: str, data: bytes, offset: int) -> UnreadableFileError:
         f"Pass the encoding {guess} if that looks right, or save the file as UTF-8.",
         rows=(line,),
         encoding=guess,
+        encodings=choices,
     )

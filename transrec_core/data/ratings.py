@@ -195,7 +195,13 @@ def to_ratings(
     ):
         problems += _id_problems(names, codes, role)
     problems.sort(key=lambda problem: SEVERITIES.index(problem.severity))
-    report = replace(table.report, mapping=columns, problems=tuple(problems))
+    guess = table.report.mapping
+    asked = dict(table.report.asked)
+    asked |= {
+        f"{role}-column": columns[role] or "" for role in ROLES if columns[role] != guess[role]
+    }
+    asked |= {} if duplicates == "last" else {"duplicates": duplicates}
+    report = replace(table.report, mapping=columns, problems=tuple(problems), asked=asked)
     return Ratings._of(rows, report, table.sha256)
 
 

@@ -3,6 +3,7 @@
 Nothing is converted here: ``001``, ``NA`` and ``9007199254740993`` stay as they are written.
 """
 
+import codecs
 import io
 import json
 from collections import Counter
@@ -24,14 +25,15 @@ from transrec_core.data.opening import (
     SAVE_AS_CSV,
     OpenedFile,
     head_of_text,
+    is_utf8,
     open_file,
     refusal,
     start_hashing,
     to_utf8,
 )
 from transrec_core.data.parsing import LARGE, BrokenQuotesError, Parsed, parse, plain_quotes
-from transrec_core.data.report import ImportReport, Problem, plural
-from transrec_core.errors import UnreadableFileError
+from transrec_core.data.report import DELIMITER_NAMES, ImportReport, Problem, plural
+from transrec_core.errors import BadSettingError, UnreadableFileError
 from transrec_core.limits import Limits, or_allow_more
 
 if TYPE_CHECKING:
@@ -120,7 +122,31 @@ def read_table(
     ------
     UnreadableFileError
         When the file is no table or it is not clear how to read it; ``.report`` has the code.
+    BadSettingError
+        For a delimiter that cannot divide cells.
     """
+    if delimiter is not None and (not delimiter or set(delimiter) & set('"\r\n\0')):
+        raise BadSettingError(
+            f"The delimiter is {delimiter!r}.",
+            "It must be one or more characters, but no quote, line end or zero byte.",
+        )
+    asked = {
+        "encoding": encoding,
+        "delimiter": delimiter and DELIMITER_NAMES.get(delimiter, delimiter),
+        "header": None if header is None else ("yes" if header else "no"),
+    }
+    table = _read_table(file, name, delimiter, header, encoding)
+    said = {flag: value for flag, value in asked.items() if value is not None}
+    return replace(table, report=replace(table.report, asked=said)) if said else table
+
+
+def _read_table(
+    file: str | Path | bytes,
+    name: str | None,
+    delimiter: str | None,
+    header: bool | None,
+    encoding: str | None,
+) -> Table:
     if encoding is None and not isinstance(file, bytes):
         path = Path(file)
         table = _from_plain_file(path, name or path.name, delimiter, header)
@@ -130,11 +156,33 @@ def read_table(
     if opened.data[:4] == b"PAR1":
         return _from_columns(opened, *_parquet_columns(opened), encoding=None)
     data, found_encoding = to_utf8(opened, encoding)
+    doubt = _doubted(opened, encoding)
     if delimiter is None and header is None and data.lstrip()[:1] in JSON_BEGINS:
         records = _json_records(data, opened.name)
         if records is not None:
-            return _from_columns(opened, *_record_columns(records), encoding=found_encoding)
-    return _from_text(opened, data, delimiter, header, found_encoding)
+            table = _from_columns(opened, *_record_columns(records), encoding=found_encoding)
+            return _with(table, doubt)
+    return _with(_from_text(opened, data, delimiter, header, found_encoding), doubt)
+
+
+def _doubted(opened: OpenedFile, encoding: str | None) -> Problem | None:
+    """What to say of a text that was read in another encoding, as asked, although it is UTF-8."""
+    if encoding is None or codecs.lookup(encoding).name == "utf-8" or not is_utf8(opened.data):
+        return None
+    return Problem(
+        "ENCODING_DOUBT",
+        "warning",
+        f"The text was read as {encoding}, as asked, but it is UTF-8, so other letters than these "
+        "may be meant.",
+        "Leave the encoding out.",
+    )
+
+
+def _with(table: Table, problem: Problem | None) -> Table:
+    if problem is None:
+        return table
+    problems = sorted((problem, *table.report.problems), key=lambda p: SEVERITIES.index(p.severity))
+    return replace(table, report=replace(table.report, problems=tuple(problems)))
 
 
 @dataclass(frozen=True)

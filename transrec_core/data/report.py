@@ -6,6 +6,10 @@ from typing import Any, Literal
 
 Severity = Literal["error", "warning", "info"]
 
+DELIMITER_NAMES = {
+    ",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space", "::": "double colon",
+}  # fmt: skip
+
 
 def plural(count: int, one: str, many: str = "") -> str:
     """A counted noun, as in ``1 row`` and ``2,000 rows``; a verb may go with each."""
@@ -52,6 +56,18 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class EncodingChoice:
+    """An encoding that a text may be in, and how a line that is not UTF-8 reads in it."""
+
+    encoding: str
+    preview: str
+
+    def to_json(self) -> dict[str, str]:
+        """The choice as plain JSON values."""
+        return {"encoding": self.encoding, "preview": self.preview}
+
+
+@dataclass(frozen=True)
 class ImportReport:
     """What was found in one file.
 
@@ -69,6 +85,10 @@ class ImportReport:
         Which column plays ``user``, ``item``, ``rating`` and ``time``; ``None`` where unknown.
     problems
         Everything noticed, errors first.
+    encodings
+        Of a file that is refused for its encoding: those that it may be in, the likeliest first.
+    asked
+        What was not guessed but said by somebody, by the name of the command line's flag.
     """
 
     file: str
@@ -80,6 +100,8 @@ class ImportReport:
     header: bool = True
     mapping: Mapping[str, str | None] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    encodings: tuple[EncodingChoice, ...] = ()
+    asked: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values (the contract of ``transrec check --json``)."""
@@ -93,4 +115,6 @@ class ImportReport:
             "header": self.header,
             "mapping": dict(self.mapping),
             "problems": [problem.to_json() for problem in self.problems],
+            "encodings": [choice.to_json() for choice in self.encodings],
+            "asked": dict(self.asked),
         }

@@ -112,6 +112,9 @@ def _command(
         for domain, fact in zip(("SOURCE", "TARGET"), facts, strict=True)
     ]
     words += ["--out", out]
+    for domain, fact in zip(("source", "target"), facts, strict=True):
+        for name, value in fact.get("asked", {}).items():
+            words.append(f"--{name}={domain}={value}")
     for flag, fact in zip(("--source-items", "--items"), facts, strict=True):
         for file in fact.get("items_files", ()):
             words += [flag, _path(file)]

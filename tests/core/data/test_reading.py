@@ -270,6 +270,37 @@ def test_a_likely_encoding_is_named_with_a_preview():
     assert "Amélie" in error.message
 
 
+def test_likely_encodings_are_offered_with_the_line_in_each():
+    text = "id,名前\n1,東京タワー\n2,富士山と桜\n"
+    with pytest.raises(UnreadableFileError) as error:
+        read_table(text.encode("shift-jis"))
+    choices = error.value.report.encodings
+    assert choices[0].encoding in ("shift-jis", "cp932")
+    assert choices[0].preview == "id,名前"
+    assert len({choice.preview for choice in choices}) == len(choices) > 1
+    for choice in choices:
+        assert read_table(text.encode("shift-jis"), encoding=choice.encoding).report.rows == 2
+    assert error.value.report.to_json()["encodings"][0]["preview"] == "id,名前"
+
+
+def test_utf_16_without_a_mark_is_offered_in_both_orders():
+    with pytest.raises(UnreadableFileError) as error:
+        read_table(PLAIN.encode("utf-16-be"))
+    first, second = error.value.report.encodings
+    assert (first.encoding, second.encoding) == ("utf-16-be", "utf-16-le")
+    assert first.preview == PLAIN.splitlines()[0]
+
+
+def test_utf_8_that_is_read_otherwise_as_asked_is_told():
+    table = read_table("user,item\nJosé,i\n".encode(), encoding="cp1252")
+    assert [problem.code for problem in table.report.problems if problem.severity == "warning"] == [
+        "ENCODING_DOUBT"
+    ]
+    for same in ("utf-8", "UTF8"):
+        found = read_table("user,item\nJosé,i\n".encode(), encoding=same).report
+        assert [problem.severity for problem in found.problems] == ["info"]
+
+
 def test_an_encoding_that_does_not_fit_or_exist_is_refused():
     assert refused("é,b\n1,2\n".encode("cp1252"), encoding="utf-8")[0] == "ENCODING"
     assert refused(b"a,b\n1,2\n", encoding="klingon")[0] == "ENCODING"
@@ -429,7 +460,7 @@ def test_the_report_is_plain_json():
     assert json.loads(json.dumps(report)) == report
     assert set(report) == {
         "file", "usable", "rows", "columns", "encoding", "delimiter", "header", "mapping",
-        "problems",
+        "problems", "encodings", "asked",
     }  # fmt: skip
 
 
