@@ -29,13 +29,20 @@ TOP_LEVEL_ALLOWED = TOP_LEVEL_REQUIRED | {".gitattributes"}
 # Stages of the core, and the later ones that each must not know.
 LATER_STAGES = {
     "data": (
-        "factors", "content", "transfer", "evidence", "reporting", "recommending", "running", "cli",
+        "factors", "content", "transfer", "evidence", "reporting", "recommending", "running",
+        "persistence", "cli",
     ),
-    "factors": ("content", "transfer", "evidence", "reporting", "recommending", "running", "cli"),
-    "content": ("transfer", "evidence", "reporting", "recommending", "running", "cli"),
-    "transfer": ("evidence", "reporting", "running", "cli"),
-    "evidence": ("reporting", "cli"),
-    "reporting": ("cli",),
+    "factors": (
+        "content", "transfer", "evidence", "reporting", "recommending", "running", "persistence",
+        "cli",
+    ),
+    "content": (
+        "transfer", "evidence", "reporting", "recommending", "running", "persistence", "cli",
+    ),
+    "transfer": ("evidence", "reporting", "running", "persistence", "cli"),
+    "evidence": ("reporting", "persistence", "cli"),
+    "reporting": ("persistence", "cli"),
+    "persistence": ("cli",),
 }  # fmt: skip
 
 

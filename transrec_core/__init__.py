@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from transrec_core.explaining import Explanation, explain
     from transrec_core.factors.model import Factors
     from transrec_core.factors.solver import factorize
+    from transrec_core.persistence import SavedRun, load_run, save_run
     from transrec_core.progress import Progress
     from transrec_core.recommending import history, recommend_for
     from transrec_core.running import Run, compare, rank_sources, recommend, run, sparsity
@@ -37,6 +38,7 @@ _PLACES = {
     "Progress": "progress",
     "Ratings": "data.ratings",
     "Run": "running",
+    "SavedRun": "persistence",
     "Settings": "settings",
     "ShotEvidence": "evidence.results",
     "Topics": "content",
@@ -50,6 +52,7 @@ _PLACES = {
     "history": "recommending",
     "item_map": "space",
     "link": "data.linking",
+    "load_run": "persistence",
     "neighbours": "space",
     "rank_sources": "running",
     "read_items": "data.items",
@@ -57,6 +60,7 @@ _PLACES = {
     "recommend": "running",
     "recommend_for": "recommending",
     "run": "running",
+    "save_run": "persistence",
     "similar_items": "content",
     "sparsity": "running",
     "what_if": "supposing",
@@ -72,6 +76,7 @@ __all__ = [
     "Progress",
     "Ratings",
     "Run",
+    "SavedRun",
     "Settings",
     "ShotEvidence",
     "Topics",
@@ -85,6 +90,7 @@ __all__ = [
     "history",
     "item_map",
     "link",
+    "load_run",
     "neighbours",
     "rank_sources",
     "read_items",
@@ -92,6 +98,7 @@ __all__ = [
     "recommend",
     "recommend_for",
     "run",
+    "save_run",
     "similar_items",
     "sparsity",
     "what_if",

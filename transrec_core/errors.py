@@ -45,6 +45,10 @@ class UnreadableFileError(TransrecError):
         self.report = report
 
 
+class UnreadableRunError(TransrecError):
+    """A file is not a saved run that this version can read."""
+
+
 class BadRatingsError(TransrecError):
     """A table was read, but its cells are not usable ratings."""
 

@@ -115,7 +115,7 @@ def open_file(file: str | Path | bytes, name: str | None = None) -> OpenedFile:
         )
     if not CONTENT.search(data) or (len(data) <= 4 and data in (b"\xff\xfe", b"\xfe\xff")):
         raise refusal(name, "EMPTY_FILE", "The file is empty.", "Choose a file with a table in it.")
-    kind = _other_kind(data)
+    kind = kind_of_content(data)
     if kind:
         raise refusal(name, "NOT_A_TABLE", f"This is {kind}, not a table of text.", SAVE_AS_CSV)
     return OpenedFile(name, data, hashing)
@@ -153,7 +153,7 @@ def head_of_text(path: Path, least: int) -> bytes | None:
             head = file.read(BLOCK)
     except (OSError, ValueError):
         return None
-    odd = not head.isascii() or b"\x00" in head or _compression(head) or _other_kind(head)
+    odd = not head.isascii() or b"\x00" in head or _compression(head) or kind_of_content(head)
     return None if odd else head
 
 
@@ -321,7 +321,8 @@ def _only_member(raw: bytes, name: str) -> bytes:
             return _unpacked(stream, len(raw), name)
 
 
-def _other_kind(data: bytes) -> str | None:
+def kind_of_content(data: bytes) -> str | None:
+    """What a file is by its first bytes, where people take it for a table; else ``None``."""
     for magic, kind in SIGNATURES:
         if data.startswith(magic):
             return kind

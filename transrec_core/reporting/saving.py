@@ -2,22 +2,31 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+TEMPORARY = ".transrec-"
+"""How the names of unfinished files begin; one that a crash has left can be deleted."""
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data`` in one step, so that a crash leaves the old file or the new.
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """A stream whose content becomes ``path`` in one step when the block ends well.
+
+    A crash at any moment leaves the old file or the new one, whole.
 
     Raises
     ------
     OSError
-        When the folder cannot be written; nothing is left behind.
+        When the folder cannot be written; the old file stays and nothing is left behind.
     """
     # A name of its own, not one built from `path`: that may already be as long as names can be.
-    descriptor, temporary = tempfile.mkstemp(prefix=".transrec-", dir=path.parent)
+    descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
@@ -27,6 +36,12 @@ def write_atomically(path: Path, data: bytes) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data``; see ``atomic_file``."""
+    with atomic_file(path) as stream:
+        stream.write(data)
 
 
 def _umask() -> int:
