@@ -122,6 +122,7 @@ def launch(
     limits, prefix = Limits.current(), _path(base_path)
     allowed = [_name(name) for name in names]
     chosen = choose_port(host, port)
+    log.quote_nothing()
     # Streamlit looks for .streamlit/config.toml beside the script that was started. That is the
     # console script here, so it has to be told that the app is meant.
     sys.argv = [str(APP)]

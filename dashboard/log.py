@@ -1,7 +1,10 @@
 """What the server's log says of an unforeseen error: where it happened, never with what data."""
 
+import logging
 import sys
+import threading
 import traceback
+from typing import Any
 
 WITHHELD = "(its words are left out: they may quote the data)"
 
@@ -37,3 +40,26 @@ def trace(error: BaseException) -> str:
         told.append(f"Traceback (most recent call last):\n{frames}{kind} {WITHHELD}\n")
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     return "\n... which led to:\n\n".join(reversed(told))
+
+
+def quote_nothing() -> None:
+    """From now on let no library write an error's message to the log of this process either.
+
+    Streamlit logs what a page raises before it hands it over, and the web server what breaks in a
+    request.
+    """
+    make = logging.getLogRecordFactory()
+
+    def record(*given: Any, **more: Any) -> logging.LogRecord:
+        made = make(*given, **more)
+        if made.exc_info and made.exc_info[1] is not None:
+            made.exc_text = trace(made.exc_info[1]).rstrip()
+            made.exc_info = None
+        return made
+
+    def in_thread(ended: threading.ExceptHookArgs) -> None:
+        if ended.exc_value is not None:
+            sys.stderr.write(f"transrec: error in a thread\n{trace(ended.exc_value)}")
+
+    logging.setLogRecordFactory(record)
+    threading.excepthook = in_thread

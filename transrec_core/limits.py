@@ -238,14 +238,30 @@ def estimate_fit(
 
 
 def _free_memory() -> int:
-    """Bytes available without swapping, no more than a container's limit leaves."""
+    """Bytes available without swapping, no more than a container's or service's limit leaves."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         for line in meminfo.read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 free = int(line.split()[1]) * 1024
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.exists() and used.exists() and (text := limit.read_text().strip()) != "max":
-        free = min(free, int(text) - int(used.read_text()))
-    return max(free, 0)
+    return max(min([free, *_left_in_groups()]), 0)
+
+
+def _left_in_groups(
+    root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
+) -> Iterator[int]:
+    """What is left below the limit of this process's control group, and of each above it."""
+    lines = membership.read_text().splitlines() if membership.exists() else []
+    own = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "/")
+    folder = root / own.strip("/")
+    for group in (folder, *folder.parents):
+        if group.is_relative_to(root) and (group / "memory.max").exists():
+            limit = (group / "memory.max").read_text().strip()
+            if limit != "max":
+                used = int((group / "memory.current").read_text())
+                # Files that were read lately count as used, but give way to whoever needs memory.
+                for line in (group / "memory.stat").read_text().splitlines():
+                    if line.startswith("inactive_file "):
+                        used -= int(line.split()[1])
+                yield int(limit) - used

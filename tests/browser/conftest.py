@@ -10,7 +10,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ FLAGS = [
     "--disable-sync",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    # A name for the server behind a proxy; no other is looked up anywhere.
+    "--host-resolver-rules=MAP transrec.example.org 127.0.0.1",
 ]
 SHOTS = Path(__file__).resolve().parents[2] / ".build" / "screenshots"
 FIT_SECONDS = 240
@@ -42,23 +45,56 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server of our own, started as a user would."""
+@dataclass(frozen=True)
+class Served:
+    """A running server of our own: where it answers, and what it logs."""
+
+    address: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "transrec_core.cli"]
-    log = tmp_path_factory.mktemp("server") / "log"
-    with log.open("w") as stream:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(
+    folder: Path,
+    *options: str,
+    start: tuple[str, ...] = ("-m", "transrec_core.cli"),
+    base_path: str = "",
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Served]:
+    """Start a server as a user would, in an empty folder, and end it.
+
+    Parameters
+    ----------
+    folder
+        For its log.
+    options
+        Of ``transrec app``.
+    start
+        What Python runs: the command line, or a script of the test's own.
+    base_path
+        Where it answers.
+    environment
+        Variables beside our own.
+    """
+    port, log = free_port(), folder / "log"
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    with log.open("wb") as stream:
         process = subprocess.Popen(
-            [*command, "app", "--no-browser", "--port", str(port)],
+            [sys.executable, *start, "app", "--no-browser", "--port", str(port), *options],
             stdout=stream,
             stderr=subprocess.STDOUT,
-            cwd=tmp_path_factory.mktemp("elsewhere"),
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            cwd=elsewhere,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
         )
-    address = f"http://127.0.0.1:{port}"
+    address = f"http://127.0.0.1:{port}{base_path}"
     try:
         for _ in range(120):
             try:
@@ -70,11 +106,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 time.sleep(0.25)
         else:
             pytest.fail(f"the server did not start: {log.read_text()}")
-        yield address
+        yield Served(address, log, process)
     finally:
         process.terminate()
         process.wait(20)
-    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., AbstractContextManager[Served]]:
+    """Start another server, with options of the test's own."""
+    return serving
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of our own, started as a user would."""
+    with serving(tmp_path_factory.mktemp("server")) as served:
+        yield served.address
+    log = served.log.read_text()
+    assert "Traceback" not in log, log
 
 
 @pytest.fixture(scope="session")
@@ -194,13 +244,20 @@ def tab(server: str, browser: Any) -> Iterator[Callable[..., Tab]]:
     """Open a new tab; at the end no tab may have complained or called the outside."""
     opened: list[Tab] = []
 
-    def open_(width: int = 1600, height: int = 1400, scheme: str = "light") -> Tab:
+    def open_(
+        width: int = 1600,
+        height: int = 1400,
+        scheme: str = "light",
+        address: str = server,
+        **how: Any,
+    ) -> Tab:
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme=scheme,
             accept_downloads=True,
+            **how,
         )
-        made = Tab(context.new_page(), server)
+        made = Tab(context.new_page(), address)
 
         def console(message: Any) -> None:
             # What could not be loaded is judged by its address, below.
@@ -212,7 +269,8 @@ def tab(server: str, browser: Any) -> Iterator[Callable[..., Tab]]:
                 made.complaints.append(f"{answer.status} {answer.url}")
 
         def request(asked: Any) -> None:
-            if not asked.url.startswith((server, "data:", "blob:", server.replace("http", "ws"))):
+            own = (address, "data:", "blob:", address.replace("http", "ws", 1))
+            if not asked.url.startswith(own):
                 made.complaints.append(f"asked the outside: {asked.url}")
 
         made.page.on("console", console)
