@@ -12,19 +12,24 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_python_example_runs(monkeypatch, capsys):
-    monkeypatch.chdir(ROOT)
+def test_the_python_example_runs(monkeypatch, capsys, tmp_path):
+    (tmp_path / "sample_data").symlink_to(ROOT / "sample_data")
+    monkeypatch.chdir(tmp_path)
     example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert example is not None
     names: dict[str, object] = {}
     exec(example.group(1), names)
     assert "0: 'helps'" in capsys.readouterr().out
     assert list(names["lists"]["user_id"].unique()) == ["u0003"]
+    assert (tmp_path / "run.transrec").exists()
     assert len(names["model"].objective) > 2
 
 
 @pytest.mark.parametrize(
-    "line", re.findall(r"^transrec (?:check|compare|recommend|sources|sparsity) .*$", README, re.M)
+    "line",
+    re.findall(
+        r"^transrec (?:check|compare|fit|lists|recommend|report|sources|sparsity) .*$", README, re.M
+    ),
 )
 def test_the_commands_are_understood(line):
     command = re.split(r"\s{3,}", line)[0]

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from transrec_core.persistence import SavedRun, load_run, save_run
     from transrec_core.progress import Progress
     from transrec_core.recommending import history, recommend_for
-    from transrec_core.running import Run, compare, rank_sources, recommend, run, sparsity
+    from transrec_core.running import (
+        Run,
+        compare,
+        rank_sources,
+        recommend,
+        recommend_from,
+        run,
+        sparsity,
+    )
     from transrec_core.settings import Settings
     from transrec_core.space import alignment, factor_cards, item_map, neighbours
     from transrec_core.supposing import what_if
@@ -59,6 +67,7 @@ _PLACES = {
     "read_ratings": "data.ratings",
     "recommend": "running",
     "recommend_for": "recommending",
+    "recommend_from": "running",
     "run": "running",
     "save_run": "persistence",
     "similar_items": "content",
@@ -97,6 +106,7 @@ __all__ = [
     "read_ratings",
     "recommend",
     "recommend_for",
+    "recommend_from",
     "run",
     "save_run",
     "similar_items",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", int, float)
 
+RUN_ENDING = ".transrec"
 USABLE, REFUSED, FAILED, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -135,19 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         "recommend", parents=[shared], help="write recommendation lists"
     )
     _add_domains(recommend)
-    recommend.add_argument(
-        "--out",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help="table to write: .csv, .parquet or .json",
-    )
-    recommend.add_argument(
-        "--users",
-        metavar="FILE",
-        help="text file with one user id a line (default: all users of the source)",
-    )
-    _add_raw_ids(recommend)
+    _add_lists(recommend)
     _add_items(recommend)
     recommend.add_argument("--top", type=int, default=10, help="length of a list (default: 10)")
     _add_settings(recommend)
@@ -158,19 +147,44 @@ def _parser() -> argparse.ArgumentParser:
         "compare", parents=[shared], help="measure whether the source helps"
     )
     _add_domains(compare)
-    compare.add_argument(
-        "--out",
-        required=True,
-        type=Path,
-        metavar="DIR",
-        help="folder for evidence.json, per_user.csv and report.html",
-    )
-    _add_raw_ids(compare)
+    _add_bundle(compare)
     _add_items(compare)
     _add_judging(compare)
     _add_settings(compare)
     _add_format(compare)
     compare.set_defaults(command=_compare)
+
+    fit = commands.add_parser(
+        "fit", parents=[shared], help="fit and compare, and keep the run in a file"
+    )
+    _add_domains(fit)
+    fit.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="RUN",
+        help=f"file to write, such as name{RUN_ENDING}; the ratings of all users are in it",
+    )
+    _add_items(fit)
+    _add_judging(fit)
+    _add_settings(fit)
+    _add_format(fit)
+    fit.set_defaults(command=_fit)
+
+    lists = commands.add_parser(
+        "lists", parents=[shared], help="write recommendation lists of a kept run"
+    )
+    _add_run(lists)
+    _add_lists(lists)
+    lists.add_argument("--top", type=int, help="length of a list (default: as it was fitted)")
+    lists.set_defaults(command=_lists)
+
+    report = commands.add_parser(
+        "report", parents=[shared], help="write the evidence of a kept run"
+    )
+    _add_run(report)
+    _add_bundle(report)
+    report.set_defaults(command=_report)
 
     sources = commands.add_parser(
         "sources", parents=[shared], help="rank several sources for one target"
@@ -223,6 +237,37 @@ def _add_domains(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target", metavar="TARGET", help="ratings of the catalogue to recommend from"
     )
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="file that fit or the dashboard has saved")
+
+
+def _add_lists(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="table to write: .csv, .parquet or .json",
+    )
+    parser.add_argument(
+        "--users",
+        metavar="FILE",
+        help="text file with one user id a line (default: all users of the source)",
+    )
+    _add_raw_ids(parser)
+
+
+def _add_bundle(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="folder for evidence.json, per_user.csv and report.html",
+    )
+    _add_raw_ids(parser)
 
 
 def _add_raw_ids(parser: argparse.ArgumentParser) -> None:
@@ -445,14 +490,7 @@ def _recommend(options: argparse.Namespace) -> int:
 
     settings = _settings(options)
     kind_of(options.out)
-    if options.out.is_dir():
-        raise BadSettingError(f"{options.out} is a folder.", "Name a file in it.")
-    if not options.out.parent.exists():
-        raise BadSettingError(
-            f"The folder {options.out.parent} does not exist.",
-            "Make it, or name another for --out.",
-        )
-    _require_writable(options.out.parent)
+    _require_file(options.out)
     with _progress() as on_progress:
         from transrec_core.running import recommend
 
@@ -476,9 +514,7 @@ def _recommend(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     settings = _settings(options)
-    if options.out.exists() and not options.out.is_dir():
-        raise BadSettingError(f"{options.out} is a file.", "Name a folder, existing or new.")
-    _require_writable(options.out)
+    _require_folder(options.out)
     with _progress() as on_progress:
         from transrec_core.reporting.bundle import write_bundle
         from transrec_core.running import compare, describe
@@ -498,13 +534,72 @@ def _compare(options: argparse.Namespace) -> int:
     return 0
 
 
+def _fit(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    _require_file(options.out)
+    with _progress() as on_progress:
+        from transrec_core.persistence import save_run
+        from transrec_core.running import run
+
+        items = _read_all_items(options, "items")
+        source_items = _read_all_items(options, "source-items")
+        source, target = _read_ratings(options, "source"), _read_ratings(options, "target")
+        result = run(
+            source,
+            target,
+            settings,
+            source_items=source_items,
+            target_items=items,
+            on_progress=on_progress,
+        )
+    names = {"source": options.source, "target": options.target}
+    texts = {"source_items": options.source_items, "target_items": options.items}
+    names |= {name: files[-1] for name, files in texts.items() if files}
+    about = {name: Path(file).name for name, file in names.items()}
+    save_run(result, options.out, {"name": options.out.stem, **about})
+    return 0
+
+
+def _lists(options: argparse.Namespace) -> int:
+    from transrec_core.reporting.tables import kind_of, write_table
+
+    kind_of(options.out)
+    _require_file(options.out)
+    users = None if options.users is None else _read_users(options.users)
+    with _progress():
+        from transrec_core.persistence import load_run
+        from transrec_core.running import recommend_from
+
+        saved = load_run(options.run, name=options.run)
+        frame = recommend_from(saved.run, users=users, top=options.top)
+    write_table(frame, options.out, raw=options.raw_ids)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from transrec_core.persistence import load_run
+    from transrec_core.reporting.bundle import write_bundle
+
+    _require_folder(options.out)
+    run = load_run(options.run, name=options.run).run
+    if run.comparison is None:
+        raise BadSettingError(
+            f"{options.run} holds no evidence. {run.no_comparison}".strip(),
+            "Fit it with more users in both catalogues.",
+        )
+    write_bundle(
+        options.out, run.comparison, run.settings, run.data, run.seconds, raw=options.raw_ids
+    )
+    return 0
+
+
 def _sources(options: argparse.Namespace) -> int:
     from transrec_core.reporting.tables import kind_of, write_table
 
     settings = _settings(options)
     if options.out is not None:
         kind_of(options.out)
-        _require_writable(options.out.parent)
+        _require_file(options.out)
     if len(set(options.sources)) < len(options.sources):
         raise BadSettingError("A source is named twice.", "Name each file once.")
     with _progress() as on_progress:
@@ -526,7 +621,7 @@ def _sparsity(options: argparse.Namespace) -> int:
 
     settings = _settings(options)
     kind_of(options.out)
-    _require_writable(options.out.parent)
+    _require_file(options.out)
     with _progress() as on_progress:
         from transrec_core.evidence.sparsity import SHARES
         from transrec_core.running import sparsity
@@ -574,6 +669,24 @@ def _ranked(table: "pd.DataFrame") -> str:
             f"correlation {row['correlation']:.2f}, {row['seconds']:.1f} s"
         )
     return "\n".join(lines) + "\n"
+
+
+def _require_file(path: Path) -> None:
+    """Refuse a place where no file can be written, before any work is done for it."""
+    if path.is_dir():
+        raise BadSettingError(f"{path} is a folder.", "Name a file in it.")
+    if not path.parent.exists():
+        raise BadSettingError(
+            f"The folder {path.parent} does not exist.", "Make it, or name another for --out."
+        )
+    _require_writable(path.parent)
+
+
+def _require_folder(path: Path) -> None:
+    """The same for a folder, which need not be there yet."""
+    if path.exists() and not path.is_dir():
+        raise BadSettingError(f"{path} is a file.", "Name a folder, existing or new.")
+    _require_writable(path)
 
 
 def _require_writable(folder: Path) -> None:

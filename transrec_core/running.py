@@ -280,17 +280,39 @@ def recommend(
         compare=decide,
         on_progress=on_progress,
     )
+    return recommend_from(result, users=users)
+
+
+def recommend_from(
+    result: Run, *, users: Sequence[str] | None = None, top: int | None = None
+) -> pd.DataFrame:
+    """Recommendation lists of a run, fitted just now or read from a file.
+
+    Parameters
+    ----------
+    result
+        From ``run`` or ``load_run``.
+    users
+        Ids, or the items of a run on new items; default all that the run knows from the source.
+    top
+        Length of a list; default that of the run's settings.
+
+    Returns
+    -------
+    user_id, item_id, rank, score, method[, title]; see ``recommend_for``.
+    """
+    settings, items = result.settings, result.target_items
     lists = recommend_for(
         result.fit,
         list(listed_users(result.pair)) if users is None else users,
-        top=settings.top,
+        top=settings.top if top is None else top,
         method=settings.method,
         chosen=result.chosen,
-        items=None if items is None or settings.cold == "items" else items.frame,
+        items=None if settings.cold == "items" else items,
     )
     lists = named_for(lists, settings.cold)
     if items is not None and settings.cold == "items":
-        lists[TITLE] = items.frame[TITLE].reindex(lists[ITEM]).fillna("").to_numpy()
+        lists[TITLE] = items[TITLE].reindex(lists[ITEM]).fillna("").to_numpy()
     return lists
 
 

@@ -304,6 +304,13 @@ def _only_member(raw: bytes, name: str) -> bytes:
                 raise refusal(
                     name, "NOT_A_TABLE", f"This is {kind}, not a table of text.", SAVE_AS_CSV
                 )
+        if "run.json" in names and "SHA256SUMS" in names:
+            raise refusal(
+                name,
+                "NOT_A_TABLE",
+                "This is a saved run of transrec, not a table of text.",
+                "Open it on the Data page, or use it with transrec lists and transrec report.",
+            )
         if any(member.endswith(".npy") for member in names):
             raise refusal(
                 name, "NOT_A_TABLE", "This is a NumPy archive, not a table of text.", SAVE_AS_CSV
