@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dashboard import log
-from transrec_core.data.report import Problem
+from transrec_core.data.report import EncodingChoice, Problem
 from transrec_core.errors import Cancelled, TransrecError
 from transrec_core.limits import Limits
 from transrec_core.settings import Settings
@@ -34,6 +34,7 @@ from transrec_core.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dashboard.originals import Original
     from transrec_core.data.items import Items
     from transrec_core.data.ratings import Ratings
     from transrec_core.data.reading import Table
@@ -67,6 +68,9 @@ class Failure:
         Id under which the server's log holds the traceback, empty where there is none.
     kind
         Class name of the error, for views that have more to say about one kind.
+    encodings, read_in
+        Of a file that was refused for its encoding: those that it may be in, and what reads it
+        in one of them.
     """
 
     title: str
@@ -75,11 +79,16 @@ class Failure:
     problems: tuple[Problem, ...] = ()
     reference: str = ""
     kind: str = ""
+    encodings: tuple[EncodingChoice, ...] = ()
+    read_in: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """One side's file as the analyst sees it: cells, mapping, and the ratings or why not."""
+    """One side's file as the analyst sees it: cells, mapping, and the ratings or why not.
+
+    ``original`` is the file as it came, where it can still be read in another way.
+    """
 
     name: str
     table: "Table"
@@ -87,11 +96,14 @@ class Loaded:
     duplicates: Literal["last", "mean", "refuse"]
     ratings: "Ratings | None"
     failure: Failure | None = None
+    original: "Original | None" = field(default=None, compare=False)
 
     @property
     def fingerprint(self) -> str:
-        """Changes with the file's bytes and with how its columns are read."""
-        return f"{self.table.sha256}:{sorted(self.mapping.items())}:{self.duplicates}"
+        """Changes with the file's bytes and with how they and the columns are read."""
+        report = self.table.report
+        written = f"{report.encoding}:{report.delimiter}:{report.header}"
+        return f"{self.table.sha256}:{written}:{sorted(self.mapping.items())}:{self.duplicates}"
 
 
 @dataclass(frozen=True)

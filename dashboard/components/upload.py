@@ -6,8 +6,10 @@ import streamlit as st
 
 from dashboard import charts, compute, state, wording
 from dashboard.components import chart, guide, states
-from dashboard.jobs import Loaded, Side, Workspace
+from dashboard.jobs import Failure, Loaded, Side, Workspace
 from dashboard.wording import escape_md
+from transrec_core.data.opening import COMMON_ENCODINGS
+from transrec_core.data.report import DELIMITER_NAMES
 
 ABSENT = "–"
 FORMATS = "CSV, TSV, Parquet, JSON lines or gzip; one row is one rating: user, item, value, time."
@@ -146,7 +148,10 @@ def _refusal(space: Workspace, key: str) -> None:
     """Why a file was refused, until it is put away."""
     if key not in space.refused:
         return
-    states.failure(space.refused[key], key)
+    found = space.refused[key]
+    states.failure(found, key)
+    if found.read_in is not None:
+        _encodings(found, key)
     st.button(
         "Dismiss",
         key=f"dismiss_{key}",
@@ -155,6 +160,30 @@ def _refusal(space: Workspace, key: str) -> None:
         on_click=compute.dismiss,
         args=(space, key),
     )
+
+
+def _encodings(found: Failure, key: str) -> None:
+    """The encodings that a refused file may be in, each with the same line as it reads in it."""
+    previews = {choice.encoding: choice.preview for choice in found.encodings}
+    chosen = st.selectbox(
+        "Encoding in which this line reads right",
+        tuple(previews),
+        format_func=lambda encoding: f"{encoding}: {wording.plain(previews[encoding], 80)}",
+        key=f"encoding_{key}",
+        help="A file does not say how its letters are stored. Choose the line that has them right.",
+    )
+    st.button(
+        "Read it in this encoding",
+        key=f"read_in_{key}",
+        icon=":material/translate:",
+        on_click=_read_in,
+        args=(found, chosen),
+    )
+
+
+def _read_in(found: Failure, encoding: str) -> None:
+    if found.read_in is not None:
+        found.read_in(encoding)
 
 
 def _dropzone(
@@ -254,12 +283,14 @@ def _file(space: Workspace, side: Side, loaded: Loaded) -> None:
     if report.encoding:
         how.append(escape_md(report.encoding))
     if report.delimiter:
-        names = {",": "comma", ";": "semicolon", "\t": "tab", " ": "space", "|": "bar"}
-        how.append(f"{names.get(report.delimiter, escape_md(report.delimiter))}-separated")
+        word = DELIMITER_NAMES.get(report.delimiter) or escape_md(report.delimiter)
+        how.append(f"{word}-separated")
     how.append("with a header" if report.header else "without a header")
     with st.container(gap="xxsmall"):
         st.markdown(f":material/description: **{escape_md(loaded.name)}**")
         st.caption(" · ".join(how))
+    if loaded.original is not None and report.delimiter is not None:
+        _written(space, side, loaded)
     _mapping(space, side, loaded)
     _outcome(space, side, loaded)
     with st.expander("First 20 rows", expanded=space.shown is None, key=f"preview_{side}"):
@@ -270,6 +301,45 @@ def _file(space: Workspace, side: Side, loaded: Loaded) -> None:
             key=f"rows_{side}",
             alt=f"First {compute.PREVIEW_ROWS} rows of the {side} file as they were read",
         )
+
+
+def _written(space: Workspace, side: Side, loaded: Loaded) -> None:
+    """Encoding, delimiter and header, where the file was not read as it is meant."""
+    report = loaded.table.report
+    keys = {part: f"written_{side}_{part}" for part in ("encoding", "delimiter", "header")}
+    now = {"encoding": report.encoding, "delimiter": report.delimiter, "header": report.header}
+    for part, key in keys.items():
+        # What was read stands in the workspace: a way that was refused is not shown as taken.
+        state.put(key, now[part])
+    encodings = tuple(dict.fromkeys((str(report.encoding), "utf-8", *COMMON_ENCODINGS)))
+    delimiters = tuple(dict.fromkeys((str(report.delimiter), *DELIMITER_NAMES)))
+    args = (space, side, keys)
+    with st.expander("How the file is written", expanded=False, key=f"written_{side}"):
+        grid = st.grid(3, min_column_width=110)
+        with grid.cell():
+            st.selectbox("Encoding", encodings, key=keys["encoding"], on_change=_reread, args=args)
+        with grid.cell():
+            st.selectbox(
+                "Cells are divided by",
+                delimiters,
+                format_func=lambda found: DELIMITER_NAMES.get(found) or wording.plain(found),
+                key=keys["delimiter"],
+                on_change=_reread,
+                args=args,
+            )
+        with grid.cell():
+            st.selectbox(
+                "The first row holds",
+                (True, False),
+                format_func=lambda names: "column names" if names else "data",
+                key=keys["header"],
+                on_change=_reread,
+                args=args,
+            )
+
+
+def _reread(space: Workspace, side: Side, keys: dict[str, str]) -> None:
+    compute.reread(space, side, *(state.get(key) for key in keys.values()))
 
 
 def _outcome(space: Workspace, side: Side, loaded: Loaded) -> None:

@@ -41,7 +41,6 @@ from dashboard.compute.export import (
 )
 from dashboard.compute.loading import (
     PREVIEW_ROWS,
-    Duplicates,
     Preview,
     Reading,
     dismiss,
@@ -53,6 +52,7 @@ from dashboard.compute.loading import (
     preview,
     reading,
     remap,
+    reread,
     swap_columns,
     swap_sides,
     wrong_rows,
@@ -168,6 +168,7 @@ from dashboard.compute.supposing import (
     shown_history,
     told_changes,
 )
+from transrec_core.data.ratings import Duplicates
 
 __all__ = [
     "ALIGNED",
@@ -283,6 +284,7 @@ __all__ = [
     "reasons",
     "reference",
     "remap",
+    "reread",
     "row_of",
     "sample_candidate",
     "scale",

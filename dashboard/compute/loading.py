@@ -1,7 +1,7 @@
 """Files → tables → ratings of a workspace; a refused file leaves the earlier one in place."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,44 +11,115 @@ import pandas as pd
 from dashboard import sample, wording
 from dashboard.compute.memory import SIDES
 from dashboard.jobs import Failure, Loaded, LoadedItems, Side, Workspace
+from dashboard.originals import Original, put_aside
+from transrec_core.data.formats import FileFormat
 from transrec_core.data.items import read_items
-from transrec_core.data.ratings import to_ratings
-from transrec_core.data.reading import Table, as_frame, read_table
+from transrec_core.data.mapping import amended
+from transrec_core.data.ratings import Duplicates, to_ratings
+from transrec_core.data.reading import Table, as_frame
 from transrec_core.errors import TransrecError
 
 PREVIEW_ROWS = 20
 # Play counts reach thousands; seconds since 1970 are a thousand million.
 LARGEST_RATING = 1e8
-Duplicates = Literal["last", "mean", "refuse"]
+GUESSED = FileFormat()
 
 
-def _failure(title: str, error: TransrecError) -> Failure:
+def _failure(
+    title: str, error: TransrecError, read_in: Callable[[str], bool] | None = None
+) -> Failure:
+    """What to show of an error; ``read_in`` reads the file in an encoding that is offered."""
     report = getattr(error, "report", None)
     problems = tuple(report.problems) if report is not None else ()
-    return Failure(title, error.message, error.fix, problems, kind=type(error).__name__)
+    encodings = tuple(report.encodings) if report is not None else ()
+    return Failure(
+        title,
+        error.message,
+        error.fix,
+        problems,
+        kind=type(error).__name__,
+        encodings=encodings,
+        read_in=read_in if encodings else None,
+    )
 
 
-def _read(name: str, table: Table, mapping: Mapping[str, str | None], dup: Duplicates) -> Loaded:
+def _later(
+    original: Original | None, read: Callable[[bytes, str], bool]
+) -> Callable[[str], bool] | None:
+    """What reads a file again in an encoding; ``None`` where the file is no longer there."""
+    return None if original is None else lambda encoding: read(original.read(), encoding)
+
+
+def _read(
+    name: str,
+    table: Table,
+    mapping: Mapping[str, str | None],
+    dup: Duplicates,
+    original: Original | None,
+) -> Loaded:
     try:
         ratings = to_ratings(table, mapping, duplicates=dup)
     except TransrecError as error:
-        return Loaded(name, table, mapping, dup, None, _failure("Not usable yet", error))
-    return Loaded(name, table, mapping, dup, ratings)
+        failure = _failure("Not usable yet", error)
+        return Loaded(name, table, mapping, dup, None, failure, original)
+    return Loaded(name, table, mapping, dup, ratings, None, original)
 
 
-def load_side(space: Workspace, side: Side, content: bytes, name: str) -> bool:
-    """Read a ratings file into a workspace; a refused file leaves the earlier one in place."""
+def load_side(
+    space: Workspace,
+    side: Side,
+    content: bytes,
+    name: str,
+    written: FileFormat = GUESSED,
+    original: Original | None = None,
+) -> bool:
+    """Read a ratings file into a workspace; a refused file leaves the earlier one in place.
+
+    Parameters
+    ----------
+    space, side
+        Where it goes.
+    content, name
+        The file.
+    written
+        What the analyst says about it; columns that it has keep the part they play.
+    original
+        The file where it has been put aside before.
+    """
+    original = original or put_aside(content)
     try:
-        loaded_table = read_table(content, name=name)
+        table = written.table(content, name)
     except TransrecError as error:
+        read_in = _later(
+            original,
+            lambda again, encoding: load_side(
+                space, side, again, name, replace(written, encoding=encoding), original
+            ),
+        )
+        failure = _failure(f"{name} could not be read", error, read_in)
         with space.lock:
-            space.refused[side] = _failure(f"{name} could not be read", error)
+            space.refused[side] = failure
         return False
-    loaded = _read(name, loaded_table, dict(loaded_table.report.mapping), "last")
+    kept = {r: c for r, c in written.columns.items() if c is None or c in table.report.columns}
+    mapping = amended(table.report.mapping, kept)
+    loaded = _read(name, table, mapping, written.duplicates, original)
     with space.lock:
         space.refused.pop(side, None)
         _put(space, side, loaded)
     return True
+
+
+def reread(
+    space: Workspace, side: Side, encoding: str | None, delimiter: str | None, header: bool
+) -> bool:
+    """Read a loaded file in another way; where that is refused it stays as it was."""
+    loaded = space.side(side)
+    if loaded is None or loaded.original is None:
+        return False
+    same = header == loaded.table.report.header and delimiter == loaded.table.report.delimiter
+    columns = loaded.mapping if same else {}
+    written = FileFormat(encoding, delimiter, header, columns, loaded.duplicates)
+    return load_side(space, side, loaded.original.read(), loaded.name, written, loaded.original)
 
 
 def _put(space: Workspace, side: Side, loaded: Loaded | None) -> None:
@@ -64,7 +135,7 @@ def remap(
     """Read a loaded table's columns in another way."""
     before = space.side(side)
     assert before is not None
-    loaded = _read(before.name, before.table, dict(mapping), duplicates)
+    loaded = _read(before.name, before.table, dict(mapping), duplicates, before.original)
     with space.lock:
         _put(space, side, loaded)
 
@@ -242,13 +313,24 @@ def _position(table: Table, line: int) -> int:
     return int(np.searchsorted(table.lines, line))
 
 
-def load_items(space: Workspace, content: bytes, name: str, sides: Sequence[Side]) -> bool:
+def load_items(
+    space: Workspace,
+    content: bytes,
+    name: str,
+    sides: Sequence[Side],
+    encoding: str | None = None,
+) -> bool:
     """Read a file of titles for one side or both."""
     try:
-        items = read_items(content, name=name)
+        items = read_items(content, name=name, encoding=encoding)
     except TransrecError as error:
+        failure = _failure(
+            f"{name} could not be read",
+            error,
+            _later(put_aside(content), lambda again, e: load_items(space, again, name, sides, e)),
+        )
         with space.lock:
-            space.refused["items"] = _failure(f"{name} could not be read", error)
+            space.refused["items"] = failure
         return False
     with space.lock:
         space.refused.pop("items", None)

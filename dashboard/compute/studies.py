@@ -6,23 +6,31 @@ from functools import partial
 import pandas as pd
 
 from dashboard import sample, studies, wording
-from dashboard.compute.loading import _failure
+from dashboard.compute.loading import _failure, _later
 from dashboard.jobs import Loaded, Workspace
+from dashboard.originals import put_aside
 from transrec_core.data.ratings import to_ratings
 from transrec_core.data.reading import read_table
 from transrec_core.errors import TransrecError
 from transrec_core.settings import Settings
 
 
-def add_candidate(space: Workspace, content: bytes, name: str) -> bool:
+def add_candidate(space: Workspace, content: bytes, name: str, encoding: str | None = None) -> bool:
     """Read another source to rank; a refused one is told and leaves the others in place."""
     try:
-        table = read_table(content, name=name)
-        found = Loaded(name, table, table.report.mapping, "last", to_ratings(table))
+        table = read_table(content, name=name, encoding=encoding)
+        ratings = to_ratings(table)
     except TransrecError as error:
+        failure = _failure(
+            f"{name} could not be used",
+            error,
+            _later(put_aside(content), lambda again, e: add_candidate(space, again, name, e)),
+        )
         with space.lock:
-            space.refused["candidate"] = _failure(f"{name} could not be used", error)
+            space.refused["candidate"] = failure
         return False
+    original = put_aside(content)
+    found = Loaded(name, table, table.report.mapping, "last", ratings, None, original)
     with space.lock:
         space.refused.pop("candidate", None)
         others = tuple(c for c in space.candidates if c.name != name)

@@ -1,6 +1,8 @@
 """The Data page: what was read, what is wrong, and the buttons that mend it."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import compute, jobs
 from dashboard.jobs import Side
+from transrec_core.cli import main
 
 OpenApp = Callable[..., AppTest]
 
@@ -303,3 +306,96 @@ def test_a_file_can_be_removed(open_app: OpenApp, loaded: jobs.Workspace) -> Non
     assert not app.exception
     assert loaded.source is None
     assert "Load source ratings first." in text(app)
+
+
+def test_a_file_in_another_encoding_is_read_in_the_one_whose_line_is_right(
+    open_app: OpenApp, workspace: jobs.Workspace
+) -> None:
+    load(workspace, target=ratings("t"))
+    accented = ratings("é").decode()
+    assert not compute.load_side(workspace, "source", accented.encode("cp1252"), "f.csv")
+    app = open_app(workspace)
+    assert "is not UTF-8" in text(app)
+    choice = app.selectbox(key="encoding_source")
+    assert choice.value == "cp1252"
+    assert choice.options[0] == "cp1252: u0,é1,2"
+    assert len(choice.options) > 2
+    assert workspace.source is None
+    press(app, "Read it in this encoding")
+    assert workspace.source is not None
+    assert not workspace.refused
+    assert workspace.source.table.report.asked == {"encoding": "cp1252"}
+    assert set(workspace.source.table.frame["item"].str[0]) == {"é"}
+
+
+@pytest.mark.parametrize("key", ["items", "candidate"])
+def test_titles_and_other_sources_can_be_read_in_another_encoding_too(
+    key: str, open_app: OpenApp, workspace: jobs.Workspace
+) -> None:
+    load(workspace, source=ratings(), target=ratings("t"))
+    content = ratings("é").decode().encode("cp1252")
+    if key == "items":
+        content = "item_id,title\ns1,Émile\n".encode("cp1252")
+        assert not compute.load_items(workspace, content, "i.csv", ("source",))
+    else:
+        assert not compute.add_candidate(workspace, content, "c.csv")
+    app = open_app(workspace)
+    press(app, "Read it in this encoding")
+    assert not workspace.refused
+    if key == "items":
+        assert list(workspace.items[0].items.frame["title"]) == ["Émile"]
+    else:
+        assert workspace.candidates[0].table.report.encoding == "cp1252"
+
+
+def test_how_a_file_is_written_can_be_corrected(
+    open_app: OpenApp, workspace: jobs.Workspace
+) -> None:
+    content = b"user,item;rating\n" + b"".join(b"u%d,i;%d\n" % (u, u % 5) for u in range(9))
+    load(workspace, source=content)
+    app = open_app(workspace)
+    assert workspace.source is not None
+    before = workspace.source
+    assert app.selectbox(key="written_source_delimiter").value == ","
+    app.selectbox(key="written_source_delimiter").set_value(";").run()
+    assert not app.exception
+    assert workspace.source.table.report.columns == ("user,item", "rating")
+    assert workspace.source.fingerprint != before.fingerprint
+    app.selectbox(key="written_source_header").set_value(False).run()
+    assert workspace.source.table.report.columns == ("column_1", "column_2")
+    assert workspace.source.table.report.rows == 10
+    # A way that is refused leaves what was read, and is not shown as taken.
+    app.selectbox(key="written_source_encoding").set_value("big5").run()
+    assert workspace.source.table.report.encoding == "big5"  # ASCII reads the same
+    assert not compute.reread(workspace, "source", "utf-32", ";", False)
+    app.run()
+    assert "is not utf-32" in text(app)
+    assert workspace.source.table.report.encoding == "big5"
+    assert app.selectbox(key="written_source_encoding").value == "big5"
+
+
+def test_columns_that_were_chosen_stay_when_only_the_encoding_changes(
+    workspace: jobs.Workspace,
+) -> None:
+    load(workspace, source=ratings())
+    compute.swap_columns(workspace, "source")
+    assert compute.reread(workspace, "source", "latin-1", ",", True)
+    assert workspace.source is not None
+    assert (workspace.source.mapping["user"], workspace.source.mapping["item"]) == ("item", "user")
+    assert compute.reread(workspace, "source", "latin-1", ",", False)
+    assert workspace.source.mapping["user"] == "column_1"
+
+
+def test_the_page_and_the_command_line_tell_the_same(
+    workspace: jobs.Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = ratings() + b"u0,s1,5\nu1,s2\nu2,s3,good\n,s4,1\n"
+    (tmp_path / "source.csv").write_bytes(content)
+    load(workspace, source=content)
+    assert main(["check", str(tmp_path / "source.csv"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["problems"]
+    shown = [check.problem.to_json() for check in compute.checks(workspace)]
+    assert shown == told
+    assert {problem["code"] for problem in told} == {
+        "RAGGED", "BAD_RATING", "MISSING_ID", "DUPLICATE_PAIR"
+    }  # fmt: skip

@@ -51,7 +51,7 @@ BYTE_ORDER_MARKS = (
 NO_FILE_ENCODINGS = ("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape")
 COMMON_ENCODINGS = (
     "cp1252", "cp1250", "cp1251", "shift-jis", "gb18030", "big5", "euc-kr", "cp1253", "cp1254",
-    "mac-roman", "cp437",
+    "mac-roman", "cp437", "latin-1",
 )  # fmt: skip
 # Bytes around a doubtful one that decide about the encoding, and that show it.
 WINDOW, EXCERPT = 2**14, 30
@@ -398,9 +398,9 @@ def _decoded(data: bytes, encoding: str, name: str) -> bytes:
 
 
 def is_utf8(data: bytes) -> bool:
-    """Whether bytes are UTF-8 without a mark and not ASCII, which is the same in most encodings."""
+    """Whether bytes are text in UTF-8 without a byte order mark."""
     marked = any(data.startswith(mark) for mark, _ in BYTE_ORDER_MARKS)
-    return not marked and not data.isascii() and _first_invalid(data) < 0
+    return not marked and b"\0" not in data and (data.isascii() or _first_invalid(data) < 0)
 
 
 def _first_invalid(data: bytes) -> int:
@@ -462,19 +462,25 @@ def encoding_choices(data: bytes, offset: int, without: str = "") -> tuple[Encod
     best = from_bytes(window).best()
     guess = best.encoding.replace("_", "-") if best else "cp1252"
     # Short western texts fit many one-byte encodings alike; cp1252 is by far the commonest.
-    guess = "cp1252" if guess in ("cp1250", "ascii", "utf-8") else guess
+    western = guess in ("cp1250", "ascii", "utf-8") or guess.startswith(
+        ("mac", "cp4", "cp7", "cp8")
+    )
+    likely = ("cp1252",) if guess in ("ascii", "utf-8") else (guess,)
     choices: dict[str, EncodingChoice] = {}
-    for encoding in dict.fromkeys((guess, *COMMON_ENCODINGS)):
-        if encoding == without:
+    for encoding in dict.fromkeys((*(("cp1252",) if western else ()), *likely, *COMMON_ENCODINGS)):
+        if encoding == without or not _decodes(window, encoding):
             continue
-        try:
-            window.decode(encoding)
-        except UnicodeError:
-            if encoding != guess:
-                continue
         preview = _line_in(data, offset, encoding)
         choices.setdefault(preview, EncodingChoice(encoding, preview))
     return tuple(choices.values())
+
+
+def _decodes(data: bytes, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeError:
+        return False
+    return True
 
 
 def _line_in(data: bytes, offset: int, encoding: str) -> str:

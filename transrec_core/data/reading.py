@@ -3,7 +3,6 @@
 Nothing is converted here: ``001``, ``NA`` and ``9007199254740993`` stay as they are written.
 """
 
-import codecs
 import io
 import json
 from collections import Counter
@@ -156,7 +155,7 @@ def _read_table(
     if opened.data[:4] == b"PAR1":
         return _from_columns(opened, *_parquet_columns(opened), encoding=None)
     data, found_encoding = to_utf8(opened, encoding)
-    doubt = _doubted(opened, encoding)
+    doubt = _doubted(opened, data, encoding)
     if delimiter is None and header is None and data.lstrip()[:1] in JSON_BEGINS:
         records = _json_records(data, opened.name)
         if records is not None:
@@ -165,9 +164,9 @@ def _read_table(
     return _with(_from_text(opened, data, delimiter, header, found_encoding), doubt)
 
 
-def _doubted(opened: OpenedFile, encoding: str | None) -> Problem | None:
+def _doubted(opened: OpenedFile, data: bytes, encoding: str | None) -> Problem | None:
     """What to say of a text that was read in another encoding, as asked, although it is UTF-8."""
-    if encoding is None or codecs.lookup(encoding).name == "utf-8" or not is_utf8(opened.data):
+    if encoding is None or data == opened.data or not is_utf8(opened.data):
         return None
     return Problem(
         "ENCODING_DOUBT",
