@@ -5,8 +5,10 @@ that break it and sources that keep it, so that a rule that has gone blind fails
 """
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,9 +207,81 @@ def no_raw_html(code: Module) -> Found:
             yield node.lineno, "unsafe_allow_html by name"
 
 
-def no_pickle_from_files(code: Module) -> Found:
-    for line, name in uses(code, "read_pickle"):
-        yield line, f"{name} runs whatever the file says"
+# Calls that run what a text says are ruff's to find (S102, S301, S302, S306, S307, S506, S602,
+# S604, S605); the rules here are about what it does not know, and that nobody tells it to be quiet.
+QUIET_ALLOWED = {("dashboard/jobs.py", "self.result = pickle.load(file)  # noqa: S301")}
+LISTENED = r"S(102|2\d\d|3(?!11)\d\d|4\d\d|5\d\d|6\d\d|7\d\d)"
+
+
+def no_pickle_but_our_own_childs(code: Module) -> Found:
+    for found in imports(code):
+        if found.of("pickle", "_pickle") and code.path != "dashboard/jobs.py":
+            yield found.line, "pickle outside dashboard/jobs.py"
+        elif found.of("pandas.read_pickle"):
+            yield found.line, "read_pickle runs whatever the file says"
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.Attribute) and node.attr == "read_pickle":
+            yield node.lineno, "read_pickle runs whatever the file says"
+
+
+def no_library_that_unpickles(code: Module) -> Found:
+    for found in imports(code):
+        if found.of(
+            "joblib", "dill", "cloudpickle", "shelve", "marshal", "jsonpickle", "torch",
+        ):  # fmt: skip
+            yield found.line, f"{found.name} loads files that can run code"
+
+
+def arrays_are_read_as_numbers(code: Module) -> Found:
+    for node in ast.walk(code.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        allowed = [word.value for word in node.keywords if word.arg == "allow_pickle"]
+        refused = [isinstance(v, ast.Constant) and v.value is False for v in allowed]
+        called = ast.unparse(node.func)
+        reads = called in ("np.load", "numpy.load") or called.endswith("format.read_array")
+        if not all(refused) or (reads and not refused):
+            yield node.lineno, f"{called}() without allow_pickle=False"
+
+
+def no_unescaped_table(code: Module) -> Found:
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("to_html"):
+            for word in node.keywords:
+                if word.arg == "escape" and not (
+                    isinstance(word.value, ast.Constant) and word.value.value is True
+                ):
+                    yield node.lineno, "to_html() with escape other than True"
+
+
+def archives_are_read_not_unpacked(code: Module) -> Found:
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            on_text = isinstance(node.func.value, ast.Attribute) and node.func.value.attr == "str"
+            if node.func.attr in ("extract", "extractall", "unpack_archive") and not on_text:
+                yield node.lineno, f"{node.func.attr}() writes where an archive says"
+
+
+def no_links_from_data(code: Module) -> Found:
+    link = re.compile(r"\]\([^)\n]*[\0{%]|(href|src)\s*=\s*[\"']?[^\"'>\s]*[\0{%]")
+    for node in ast.walk(code.tree):
+        text = ""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr == "link_button":
+                yield node.lineno, "link_button leads away from the dashboard"
+            elif node.func.attr == "page_link" and not (
+                node.args
+                and isinstance(node.args[0], ast.Constant)
+                and str(node.args[0].value).startswith("views/")
+            ):
+                yield node.lineno, "page_link to something other than a page of ours by name"
+        elif isinstance(node, ast.JoinedStr):
+            parts = [v.value if isinstance(v, ast.Constant) else "\0" for v in node.values]
+            text = "".join(map(str, parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+        if link.search(text):
+            yield node.lineno, "a link whose address comes from a variable"
 
 
 def no_evaluated_text(code: Module) -> Found:
@@ -346,12 +420,81 @@ RULES = (
         kept=(("dashboard/app.py", "st.markdown(text)"),),
     ),
     Rule(
-        no_pickle_from_files,
+        no_pickle_but_our_own_childs,
         broken=(
             ("transrec_core/data/reading.py", "pd.read_pickle(path)"),
             ("dashboard/jobs.py", "from pandas import read_pickle"),
+            ("transrec_core/persistence/saved.py", "import pickle"),
+            ("transrec_core/persistence/saved.py", "def load():\n    from pickle import loads"),
+            ("dashboard/compute/runs.py", "importlib.import_module('pickle')"),
         ),
-        kept=(("transrec_core/data/reading.py", "pd.read_csv(path)"),),
+        kept=(
+            ("transrec_core/data/reading.py", "pd.read_csv(path)\nkind = 'a Python pickle'"),
+            ("dashboard/jobs.py", "import pickle"),
+        ),
+    ),
+    Rule(
+        no_library_that_unpickles,
+        broken=(
+            ("transrec_core/running.py", "import joblib"),
+            ("transrec_core/running.py", "from cloudpickle import dumps"),
+            ("dashboard/jobs.py", "def f():\n    import torch.nn"),
+            ("dashboard/jobs.py", "import shelve"),
+        ),
+        kept=(("transrec_core/running.py", "import threadpoolctl\njoblib = None"),),
+    ),
+    Rule(
+        arrays_are_read_as_numbers,
+        broken=(
+            ("transrec_core/persistence/saved.py", "np.load(path)"),
+            ("transrec_core/persistence/saved.py", "np.load(path, allow_pickle=True)"),
+            ("transrec_core/persistence/saved.py", "np.load(path, allow_pickle=flag)"),
+            ("transrec_core/persistence/saved.py", "np.lib.format.read_array(stream)"),
+            ("transrec_core/reporting/archive.py", "np.savez(stream, allow_pickle=True)"),
+        ),
+        kept=(
+            ("transrec_core/persistence/saved.py", "np.load(path, allow_pickle=False)"),
+            ("transrec_core/persistence/saved.py", "json.load(stream)\nnp.savez(stream, a=a)"),
+        ),
+    ),
+    Rule(
+        no_unescaped_table,
+        broken=(
+            ("transrec_core/reporting/report.py", "frame.to_html(escape=False)"),
+            ("transrec_core/reporting/report.py", "table.style.to_html(escape=flag)"),
+        ),
+        kept=(("transrec_core/reporting/report.py", "f.to_html()\nf.to_html(escape=True)"),),
+    ),
+    Rule(
+        archives_are_read_not_unpacked,
+        broken=(
+            ("transrec_core/data/opening.py", "archive.extractall(folder)"),
+            ("transrec_core/data/opening.py", "zipfile.ZipFile(path).extract(name, folder)"),
+            ("transrec_core/data/opening.py", "shutil.unpack_archive(path)"),
+        ),
+        kept=(
+            ("transrec_core/data/opening.py", "archive.open(name).read(limit)"),
+            ("transrec_core/data/opening.py", "column.str.extract('(x)')"),
+        ),
+    ),
+    Rule(
+        no_links_from_data,
+        broken=(
+            ("dashboard/views/user.py", "st.link_button(title, address)"),
+            ("dashboard/views/user.py", "st.page_link(page, label='x')"),
+            ("dashboard/views/user.py", "st.page_link('https://example.org', label='x')"),
+            ("dashboard/views/user.py", "st.markdown(f'[{title}]({address})')"),
+            ("dashboard/views/user.py", "st.markdown(f'see [it](https://example.org/{name})')"),
+            ("dashboard/views/user.py", "st.markdown('[x]({})'.format(address))"),
+            ("dashboard/views/user.py", "st.markdown('[x](%s)' % address)"),
+            ("transrec_core/reporting/report.py", "f'<a href=\"{address}\">x</a>'"),
+            ("transrec_core/reporting/report.py", "f'<img src={address}>'"),
+        ),
+        kept=(
+            ("dashboard/views/user.py", "st.page_link('views/user.py', label=f'{title}')"),
+            ("dashboard/views/user.py", "st.markdown(f'[{count} rows](#rows) of {title}')"),
+            ("dashboard/views/user.py", "st.markdown(f'{items[0]} ({count})')"),
+        ),
     ),
     Rule(
         no_evaluated_text,
@@ -395,6 +538,41 @@ def test_every_part_of_the_project_is_read(modules: list[Module]) -> None:
 def test_the_source_keeps_the_rule(rule: Rule, modules: list[Module]) -> None:
     found = [violation for code in modules for violation in violations(rule, code)]
     assert not found, "\n".join(["", *found])
+
+
+def quiet_lines(path: str, source: str) -> list[str]:
+    """Lines that keep ruff from telling of a call that runs what a text says."""
+    told = re.compile(rf"#\s*(ruff:\s*)?noqa(?!:)|#\s*(ruff:\s*)?noqa:.*\b{LISTENED}\b")
+    return [
+        f"{path}:{number}: {line.strip()}"
+        for number, line in enumerate(source.splitlines(), 1)
+        if told.search(line) and (path, line.strip()) not in QUIET_ALLOWED
+    ]
+
+
+def test_ruff_looks_for_dangerous_calls_and_nobody_keeps_it_from_that() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    assert "S" in settings["select"]
+    assert not [code for code in settings["ignore"] if re.fullmatch(LISTENED, code)]
+    ignored = [where for where in settings["per-file-ignores"] if where.startswith(PACKAGES)]
+    assert ignored == []
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    found = [
+        line
+        for path in files
+        for line in quiet_lines(path.relative_to(ROOT).as_posix(), path.read_text())
+    ]
+    assert found == []
+
+
+def test_a_quiet_line_is_noticed() -> None:
+    assert quiet_lines("a.py", "x = 1\neval(text)  # noqa: S307 - it is ours")
+    assert quiet_lines("a.py", "pickle.load(file)  # noqa: E501, S301")
+    assert quiet_lines("a.py", "subprocess.run(text, shell=True)  # noqa")
+    assert quiet_lines("a.py", "# ruff: noqa: S602")
+    assert quiet_lines("other.py", "self.result = pickle.load(file)  # noqa: S301")
+    assert not quiet_lines("a.py", "pick = random.choice(pool)  # noqa: S311 - a pick")
+    assert not quiet_lines("a.py", "class Cancelled(Exception):  # noqa: N818")
 
 
 @pytest.mark.parametrize(
