@@ -131,6 +131,14 @@ def test_a_failed_or_cancelled_fit_keeps_the_earlier_result(fitted: jobs.Workspa
     assert fitted.shown is earlier
     assert earlier is not None
     assert earlier.run.comparison is not None
+    results = fitted.results
+    job = fitted.start(Settings(), stand_ins.work_until_cancelled)
+    until(lambda: job.step.fraction > 0)
+    job.cancel()
+    job.join(30)
+    assert job.status == "cancelled"
+    assert fitted.shown is earlier
+    assert fitted.results == results
 
 
 def test_children_end_when_the_server_is_killed(tmp_path: Path) -> None:

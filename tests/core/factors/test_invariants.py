@@ -1,41 +1,57 @@
 """What must hold for every small matrix and every objective, whatever the numbers in it.
 
-Each test is named after its invariant and draws matrix, objective and settings together. The
-reference at the top works cell by cell on dense arrays and shares nothing with the library.
+Each test is named after its invariant and draws matrix, objective and settings together, 200
+examples a test. The reference at the top works cell by cell on dense arrays and shares nothing with
+the library. Beyond single fits: 9 begins at the file, 11 and 15 take whole runs and comparisons
+(one example of each kind), 17 stands with the saved runs; more on 9 is in ``data/test_ratings.py``,
+on 15 in ``evidence/test_comparison.py`` and ``transfer/test_methods.py``, on 16 in
+``evidence/test_metrics.py``.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import subprocess
 import sys
 import warnings
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numba
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from fits import finite, predictions
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
-from worlds import checkerboard
+from threadpoolctl import threadpool_info
+from worlds import checkerboard, items_of, ratings_of, texts_of
 
 from transrec_core import ranking
+from transrec_core.data.interactions import Interactions
 from transrec_core.data.linking import DomainPair
-from transrec_core.errors import BadRatingsError, RankTooLargeError
+from transrec_core.data.ratings import Ratings, read_ratings
+from transrec_core.data.report import ImportReport
+from transrec_core.errors import BadRatingsError, Cancelled, RankTooLargeError
 from transrec_core.evidence.metrics import ndcg, rmse
 from transrec_core.factors import Explicit, Factors, Implicit, factorize, objective_value
 from transrec_core.factors.geometry import canonical, nearest, unit_rows
 from transrec_core.factors.kernels import solve_rows
 from transrec_core.ranking import top_items
 from transrec_core.recommending import recommend_for
+from transrec_core.running import Run, compare, run
+from transrec_core.settings import Settings
 from transrec_core.transfer.fitting import FitSpec, TransferFit, fit_transfer
 from transrec_core.transfer.fold_in import Prior, fold_in
 
 MANY = settings(max_examples=200, deadline=None)
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -634,6 +650,39 @@ def test_09_repeated_cells_are_their_sum_in_any_order(case, random):
     assert unsummed.nnz == 4 * cells.nnz
 
 
+ROWS = st.lists(
+    st.tuples(st.integers(0, 4), st.integers(0, 3), st.sampled_from([1, 2.5, 4, 4.75])),
+    min_size=1,
+    max_size=25,
+)
+
+
+@MANY
+@given(ROWS, st.sampled_from(["last", "mean"]), st.randoms(use_true_random=False), st.booleans())
+def test_09_a_file_with_repeated_pairs_is_the_file_merged_by_hand_in_any_order_of_rows(
+    rows, policy, random, timed
+):
+    """From the file on: ids, matrix and fit are those of the merged file, to the bit."""
+    assume(timed or policy == "mean")  # without times the last is the last in the file
+    by_hand: dict[tuple[int, int], list[float]] = {}
+    for user, item, rating in rows:
+        by_hand.setdefault((user, item), []).append(rating)
+    merged = {p: r[-1] if policy == "last" else sum(r) / len(r) for p, r in by_hand.items()}
+    lines = [f"u{u},i{i},{r}" + f",{10**9 + n}" * timed for n, (u, i, r) in enumerate(rows)]
+    random.shuffle(lines)
+    header = "user,item,rating" + ",time" * timed
+    kept = "\n".join(f"u{u},i{i},{r!r}" for (u, i), r in merged.items())
+    found, expected = (
+        read_ratings("\n".join(parts).encode(), duplicates=policy).interactions()
+        for parts in ((header, *lines), ("user,item,rating", kept))
+    )
+    assert found.users.equals(expected.users)
+    assert found.items.equals(expected.items)
+    np.testing.assert_array_equal(found.matrix.toarray(), expected.matrix.toarray())
+    fits = [factorize(d.matrix, rank=1, lam=0.1, sweeps=2) for d in (found, expected)]
+    assert same(*fits)
+
+
 # ---------------------------------------------------------------------------------------------
 # 10. Refusals
 
@@ -749,6 +798,48 @@ def test_11_one_thread_and_two_agree_to_1e_10_and_list_the_same_items(case):
     clear = (gaps > 1e-8).all(axis=1)
     one, two = top_items(scores, 3)[clear], top_items(predictions(other), 3)[clear]
     assert np.array_equal(one, two)
+
+
+WHOLE = """
+import hashlib, json, sys
+sys.path.insert(0, TESTS)
+from worlds import checkerboard, ratings_of
+import transrec_core as tr
+pair = checkerboard(users=60, items=20, overlap=50)
+settings = tr.Settings(rank=3, lam=0.02, shots=(0, 2), min_target=6, feedback="auto")
+done = tr.run(ratings_of(pair.source, "s"), ratings_of(pair.target, "t"), settings)
+lists = tr.recommend_for(done.fit, sorted(pair.source.users), chosen=done.chosen, top=5)
+json.dump(
+    {
+        "lists": lists.drop(columns="score").to_csv(),
+        "scores": lists["score"].tolist(),
+        "chosen": {name: str(chosen) for name, chosen in done.comparison.chosen.items()},
+        "shots": [shot.to_json() for shot in done.comparison.headline.shots],
+    },
+    sys.stdout,
+)
+"""
+
+
+def test_11_a_whole_run_is_the_same_with_other_threads_and_another_hash_seed():
+    """Of kernels and of BLAS: the same lists, choices and evidence; ties are ties in both."""
+    script = WHOLE.replace("TESTS", repr(str(Path(__file__).parents[2])))
+    runs = []
+    for number in ("1", "2"):
+        threads = dict.fromkeys(
+            ("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), number
+        )
+        runs.append(
+            subprocess.Popen(
+                [sys.executable, "-c", script],
+                stdout=subprocess.PIPE,
+                env={**os.environ, **threads, "PYTHONHASHSEED": number},
+            )
+        )
+    one, two = (json.loads(run.communicate()[0]) for run in runs)
+    np.testing.assert_allclose(two.pop("scores"), one.pop("scores"), rtol=1e-5, atol=1e-6)
+    assert one["lists"].count("\n") == 1 + 5 * 60
+    assert two == one
 
 
 # ---------------------------------------------------------------------------------------------
@@ -909,6 +1000,55 @@ def test_14_without_overlap_there_is_no_map_and_nobody_is_mapped_in_silence(
 
 
 # ---------------------------------------------------------------------------------------------
+# 15. Leakage
+
+
+def timed(domain: Interactions, name: str) -> Ratings:
+    """Ratings with a time of their own each, so that what is held out of a user is the latest."""
+    frame = ratings_of(domain, name).frame
+    order = np.random.default_rng(0).permutation(len(frame))
+    return Ratings(frame.assign(timestamp=1e9 + order), ImportReport(name, True, len(frame)), name)
+
+
+@pytest.mark.parametrize(
+    ("model", "method", "garbage", "methods"),
+    [("als", "auto", 1e6, 9), ("nmf", "content", 0.0, 5)],
+)
+def test_15_garbage_in_what_is_held_out_of_some_changes_no_number_of_the_others(
+    model, method, garbage, methods
+):
+    """Other items and absurd ratings: no fit, mean, choice or measurement of anybody else moves."""
+    pair = checkerboard(users=120)
+    source, target = timed(pair.source, "s"), timed(pair.target, "t")
+    items = {
+        f"{side}_items": items_of(frame)
+        for side, frame in zip(
+            ("source", "target"), (texts_of(pair).source, texts_of(pair).target), strict=True
+        )
+    }
+    asked = Settings(model=model, method=method, rank=4, lam=0.02, shots=(0, 1, 5), budget=600)
+    clean = compare(source, target, asked, **items)
+    tested = np.sort(clean.headline.per_user["user_id"].unique())
+    spoiled, others = tested[::2], tested[1::2]
+    frame, random = target.frame.copy(), np.random.default_rng(1)
+    for user in spoiled:
+        rows = frame.index[frame["user_id"] == user]
+        rows = rows[np.argsort(frame.loc[rows, "timestamp"])]
+        shown, held = rows[:5], rows[5:]
+        left = np.setdiff1d(pair.target.items, frame.loc[shown, "item_id"])
+        frame.loc[held, "item_id"] = random.choice(left, len(held), replace=False)
+        frame.loc[held, "rating"] = garbage
+    dirty = compare(source, replace(target, frame=frame), asked, **items)
+    assert dirty.chosen == clean.chosen
+    for before, after in ((clean.ranking, dirty.ranking), (clean.ratings, dirty.ratings)):
+        measured, again = (e.per_user.set_index("user_id") for e in (before, after))
+        assert len(set(measured["method"])) >= methods
+        pd.testing.assert_frame_equal(again.loc[others], measured.loc[others], check_exact=True)
+        # And what was spoiled is what those users are measured on.
+        assert not again.loc[spoiled].equals(measured.loc[spoiled])
+
+
+# ---------------------------------------------------------------------------------------------
 # 16. Lists and metrics
 
 
@@ -1029,6 +1169,83 @@ def test_18_going_on_from_a_fit_is_one_longer_fit(case, sweeps):
     assert np.array_equal(rest.user_factors, whole.user_factors)
     assert np.array_equal(rest.item_factors, whole.item_factors)
     assert first.objective + rest.objective == whole.objective
+
+
+# ---------------------------------------------------------------------------------------------
+# Stopping
+
+
+@MANY
+@given(cases(), st.integers(1, 6))
+def test_a_fit_stopped_at_any_half_sweep_leaves_nothing_behind(case, last):
+    matrix, start = case.matrix, case.start()
+    before = [*copies(matrix), start.user_factors.copy(), start.item_factors.copy()]
+    steps, told = [], []
+    whole = case.fit(start=start, sweeps=3, on_sweep=lambda *step: steps.append(step))
+    last = min(last, len(steps))  # at J = 0 a fit ends earlier
+
+    def stop(*step):
+        told.append(step)
+        if len(told) == last:
+            raise Cancelled("Stopped.")
+
+    with pytest.raises(Cancelled):
+        case.fit(start=start, sweeps=3, on_sweep=stop)
+    assert len(told) == last
+    after = [*copies(matrix), start.user_factors, start.item_factors]
+    assert all(map(np.array_equal, before, after))
+    assert same(case.fit(start=start, sweeps=3), whole)
+
+
+def test_a_run_stopped_at_a_report_leaves_nothing_behind():
+    """Every third report is tried as the last; what runs next is the same to the bit."""
+    pair = checkerboard(users=40, items=16)
+    source, target = ratings_of(pair.source, "s"), ratings_of(pair.target, "t")
+    asked = Settings("implicit", method="factor_map", rank=2, lam=0.05, shots=(0, 2), min_target=6)
+    before = [source.frame.copy(), target.frame.copy()]
+    threads = [pool["num_threads"] for pool in threadpool_info()]
+
+    def lists(done: Run) -> pd.DataFrame:
+        return recommend_for(done.fit, sorted(pair.source.users), chosen=done.chosen)
+
+    reports = []
+    whole = run(source, target, asked, on_progress=reports.append)
+    assert len(reports) > 30
+    for last in range(1, len(reports) + 1, 3):
+        told = []
+
+        def stop(progress, told=told, last=last):
+            told.append(progress)
+            if len(told) == last:
+                raise Cancelled("Stopped.")
+
+        with pytest.raises(Cancelled):
+            run(source, target, asked, on_progress=stop)
+        assert len(told) == last
+        assert [pool["num_threads"] for pool in threadpool_info()] == threads
+    again = run(source, target, asked)
+    pd.testing.assert_frame_equal(lists(again), lists(whole), check_exact=True)
+    assert again.comparison.headline.shots == whole.comparison.headline.shots
+    assert again.chosen == whole.chosen
+    for now, then in zip((source.frame, target.frame), before, strict=True):
+        pd.testing.assert_frame_equal(now, then)
+
+
+# ---------------------------------------------------------------------------------------------
+# All of them
+
+
+ELSEWHERE = {17: ("tests/core/persistence/test_saved.py", "bit")}
+"""Invariants whose tests stand in another file, and a word of their names."""
+
+
+def test_every_invariant_has_its_tests():
+    """1 to 18 by the numbers in the tests' names, here or in the file that is named for it."""
+    here = {int(name[5:7]) for name in globals() if re.match(r"test_\d\d_", name)}
+    assert here | set(ELSEWHERE) == set(range(1, 19))
+    for file, word in ELSEWHERE.values():
+        names = re.findall(r"^def (test_\w+)", (ROOT / file).read_text(), re.MULTILINE)
+        assert any(word in name for name in names)
 
 
 def test_every_kind_of_matrix_and_objective_is_drawn():
