@@ -13,7 +13,7 @@ import pandas as pd
 
 from transrec_core.evidence.results import Comparison, Evidence
 from transrec_core.reporting.report import report_html
-from transrec_core.reporting.saving import write_atomically
+from transrec_core.reporting.saving import write_folder
 from transrec_core.reporting.tables import csv_bytes
 from transrec_core.settings import Settings
 
@@ -207,19 +207,14 @@ def write_bundle(
     *,
     raw: bool = False,
 ) -> None:
-    """Write ``evidence.json``, ``per_user.csv`` and, last, ``report.html`` into a folder.
+    """Write ``evidence.json``, ``per_user.csv`` and ``report.html`` into a folder.
 
-    The folder is made where there is none. Each file is written whole or not at all, so a report
-    says that the bundle is complete. ``raw`` as in ``table_bytes``.
+    The folder is made where there is none; one of an earlier bundle is replaced in one step. See
+    ``write_folder``. ``raw`` as in ``table_bytes``.
 
     Raises
     ------
     OSError
         When the folder cannot be written.
     """
-    folder = Path(folder)
-    files = bundle_files(comparison, settings, data, seconds, raw=raw)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / REPORT).unlink(missing_ok=True)
-    for name, content in files.items():
-        write_atomically(folder / name, content)
+    write_folder(Path(folder), bundle_files(comparison, settings, data, seconds, raw=raw))

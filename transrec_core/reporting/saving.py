@@ -1,8 +1,10 @@
-"""Write a file whole or not at all."""
+"""Write a file, or a folder of files, whole or not at all."""
 
+import ctypes
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -42,6 +44,70 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Replace ``path`` by ``data``; see ``atomic_file``."""
     with atomic_file(path) as stream:
         stream.write(data)
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Make a folder of these files, or replace one that holds nothing else, in one step.
+
+    A folder that holds other things too, or cannot be moved, stays: its files are replaced one by
+    one. The last of them goes first and comes last, so that where it is the others belong to it.
+
+    Parameters
+    ----------
+    folder
+        Made with its parents where there is none.
+    files
+        Content by name.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written.
+    """
+    folder = folder.resolve()
+    if folder.exists() and not _replaceable(folder, set(files)):
+        (folder / list(files)[-1]).unlink(missing_ok=True)
+        for name, content in files.items():
+            write_atomically(folder / name, content)
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder.parent))
+    try:
+        for name, content in files.items():
+            write_atomically(temporary / name, content)
+        os.chmod(temporary, folder.stat().st_mode if folder.exists() else 0o777 & ~_umask())
+        if folder.exists():
+            _exchange(temporary, folder)
+        else:
+            os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _sync_folder(folder.parent)
+
+
+def _replaceable(folder: Path, names: set[str]) -> bool:
+    movable = not os.path.ismount(folder) and folder != Path.cwd()
+    alone = {path.name for path in folder.iterdir()} <= names
+    return movable and alone and os.access(folder.parent, os.W_OK | os.X_OK)
+
+
+AT_WORKING_FOLDER, EXCHANGE = -100, 2
+"""Of renameat2(2)."""
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Give each of two folders the other's name."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if os.name == "posix" else None
+    if rename is not None:
+        names = [(AT_WORKING_FOLDER, os.fsencode(path)) for path in (one, other)]
+        if rename(*names[0], *names[1], EXCHANGE) == 0:
+            return
+    # Where the system cannot do it in one step, a crash in between leaves both under odd names.
+    aside = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=other.parent)) / other.name
+    os.replace(other, aside)
+    os.replace(one, other)
+    os.replace(aside, one)
+    aside.parent.rmdir()
 
 
 def _umask() -> int:
