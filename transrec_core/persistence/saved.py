@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from transrec_core.data.opening import kind_of_content
 from transrec_core.errors import TooLargeError, UnreadableRunError
-from transrec_core.limits import GIB, Limits
+from transrec_core.limits import Estimate, Limits, or_allow_more, size_in_words
 from transrec_core.persistence.consistency import UnknownContentError
 from transrec_core.persistence.container import Container, DamagedError, write
 from transrec_core.persistence.objects import Packed, unpacked
@@ -145,14 +145,14 @@ def _read(stream: IO[bytes], name: str) -> SavedRun:
     try:
         container = Container(stream, limits)
         content = _content(container.text(), name)
-        most = min(limits.run_bytes, limits.memory)
-        if container.size > most:
+        if container.size > limits.run_bytes:
             raise TooLargeError(
-                f"{name} holds {container.size / GIB:.2f} GiB of numbers; {most / GIB:.2f} GiB may "
-                "be used.",
-                "Open it on a machine with more memory, or allow more with TRANSREC_MEMORY_GIB or "
-                "TRANSREC_LIMIT_RUN_BYTES.",
+                f"{name} is a run of {size_in_words(container.size)}; "
+                f"{size_in_words(limits.run_bytes)} may be read.",
+                f"Keep a run of fewer ratings, {or_allow_more('run_bytes')}.",
             )
+        way = "Open it on a machine with more memory"
+        limits.require(Estimate(f"Opening {name}", {"run": container.size}, way))
         run = unpacked(content["root"], content["objects"], container.arrays())
         if not isinstance(run, Run):
             raise UnknownContentError("it holds something else than a run")

@@ -212,9 +212,12 @@ def resealed(content: bytes, changes: dict) -> bytes:
     return out.getvalue()
 
 
-def test_a_run_that_is_larger_than_the_limit_is_refused_with_both_numbers(small_run, monkeypatch):
-    monkeypatch.setenv("TRANSREC_LIMIT_RUN_BYTES", "10000")
-    with pytest.raises(TooLargeError, match=r"holds 0\.00 GiB .*TRANSREC_LIMIT_RUN_BYTES"):
+@pytest.mark.parametrize("name", ["run_bytes", "memory"])
+def test_a_run_that_is_larger_than_a_limit_is_refused_with_both_numbers(
+    small_run, monkeypatch, name
+):
+    monkeypatch.setenv(f"TRANSREC_LIMIT_{name.upper()}", "10K")
+    with pytest.raises(TooLargeError, match=rf"\d KiB.* 10 KiB may be .*--limit {name}="):
         load_run(run_bytes(small_run))
 
 
