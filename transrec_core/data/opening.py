@@ -40,6 +40,16 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x7fELF", "a program"),
     (b"ORC", "an ORC file"),
 )
+MARKUP = re.compile(rb"<[a-z][^<>,;\t|]*>\s*<")
+# The same for text, in small letters.
+TEXT_KINDS = (
+    (b"%%matrixmarket", "a Matrix Market file"),
+    (b"@relation", "an ARFF file"),
+    (b"insert into ", "an SQL script"),
+    (b"create table ", "an SQL script"),
+    (b"-- mysql dump", "an SQL script"),
+    (b"--\n-- postgresql", "an SQL script"),
+)
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -258,26 +268,58 @@ def _unpack(raw: bytes, name: str) -> bytes:
 
 def _unpacked(stream: IO[bytes] | gzip.GzipFile, packed: int, name: str) -> bytes:
     """Decompress in blocks, so that a bomb is noticed before it fills the memory."""
-    limits, out = Limits.current(), bytearray()
+    out = bytearray()
     while block := stream.read(BLOCK):
         out += block
-        if len(out) > limits.unpacked_bytes:
-            raise refusal(
-                name,
-                "TOO_LARGE",
-                f"The file is larger than {size_in_words(limits.unpacked_bytes)} when unpacked.",
-                f"Split it, keep only the columns user, item, rating and time, "
-                f"{or_allow_more('unpacked_bytes')}.",
-            )
-        if len(out) > RATIO_FREE_BYTES and len(out) > limits.unpack_ratio * packed:
-            raise refusal(
-                name,
-                "TOO_LARGE",
-                f"The file unpacks to more than {limits.unpack_ratio} times its size, which real "
-                "tables do not.",
-                f"Unpack it yourself and look at it, {or_allow_more('unpack_ratio')}.",
-            )
+        require_unpacked(name, packed, len(out))
     return bytes(out)
+
+
+def require_unpacked(name: str, packed: int, size: int) -> None:
+    """Refuse a file that has more bytes when unpacked than it may.
+
+    Raises
+    ------
+    UnreadableFileError
+        With the code TOO_LARGE.
+    """
+    limits = Limits.current()
+    if size > limits.unpacked_bytes:
+        raise refusal(
+            name,
+            "TOO_LARGE",
+            f"The file is larger than {size_in_words(limits.unpacked_bytes)} when unpacked.",
+            f"Split it, keep only the columns user, item, rating and time, "
+            f"{or_allow_more('unpacked_bytes')}.",
+        )
+    if size > RATIO_FREE_BYTES and size > limits.unpack_ratio * packed:
+        raise refusal(
+            name,
+            "TOO_LARGE",
+            f"The file unpacks to more than {limits.unpack_ratio} times its size, which real "
+            "tables do not.",
+            f"Unpack it yourself and look at it, {or_allow_more('unpack_ratio')}.",
+        )
+
+
+def require_columns(name: str, width: int) -> None:
+    """Refuse a table of more columns than it may have.
+
+    Raises
+    ------
+    UnreadableFileError
+        With the code TOO_MANY_COLUMNS.
+    """
+    most = Limits.current().columns
+    if width > most:
+        raise refusal(
+            name,
+            "TOO_MANY_COLUMNS",
+            f"The file has {width:,} columns; {most:,} may be read.",
+            "Bring it into one rating a row, with columns for user, item, rating and time, "
+            f"{or_allow_more('columns')}.",
+            width,
+        )
 
 
 def _only_member(raw: bytes, name: str) -> bytes:
@@ -342,7 +384,9 @@ def kind_of_content(data: bytes) -> str | None:
         return "a web page (HTML)"
     if start.startswith(b"<?xml"):
         return "an XML file"
-    return None
+    if MARKUP.match(start) and data.rstrip().endswith(b">"):
+        return "a file of markup (HTML or XML)"
+    return next((kind for begin, kind in TEXT_KINDS if start.startswith(begin)), None)
 
 
 def to_utf8(opened: OpenedFile, encoding: str | None = None) -> tuple[bytes, str]:

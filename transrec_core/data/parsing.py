@@ -81,7 +81,7 @@ def parse(
     data
         UTF-8 without a byte order mark.
     delimiter
-        One character.
+        One character; of blanks any number in a row.
     width
         Number of columns.
     header
@@ -100,6 +100,8 @@ def parse(
     if (
         width > 1
         and escape is None
+        and delimiter != " "
+        and delimiter.isascii()
         and first not in (b"\n", b"\r")
         and (not quoting or plain_quotes(data, delimiter))
     ):
@@ -210,6 +212,7 @@ def _parse_carefully(
         delimiter=delimiter,
         strict=True,
         escapechar=escape,
+        skipinitialspace=delimiter == " ",
         doublequote=escape is None,
         quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
     )

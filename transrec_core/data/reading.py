@@ -3,8 +3,6 @@
 Nothing is converted here: ``001``, ``NA`` and ``9007199254740993`` stay as they are written.
 """
 
-import io
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,21 +14,21 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from transrec_core.data import sniffing
 from transrec_core.data.mapping import guess_mapping
 from transrec_core.data.opening import (
-    SAVE_AS_CSV,
     OpenedFile,
     head_of_text,
     is_utf8,
     open_file,
     refusal,
+    require_columns,
     start_hashing,
     to_utf8,
 )
 from transrec_core.data.parsing import LARGE, BrokenQuotesError, Parsed, parse, plain_quotes
+from transrec_core.data.records import JSON_BEGINS, json_columns, parquet_columns
 from transrec_core.data.report import DELIMITER_NAMES, ImportReport, Problem, plural
 from transrec_core.errors import BadSettingError, UnreadableFileError
 from transrec_core.limits import Limits, or_allow_more
@@ -38,7 +36,8 @@ from transrec_core.limits import Limits, or_allow_more
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-JSON_BEGINS = (b"{", b"[")
+# Cells over several lines that are looked at for rows that an open quote has swallowed.
+MOST_LOOKED_AT = 1000
 SEVERITIES = ("error", "warning", "info")
 
 
@@ -153,14 +152,13 @@ def _read_table(
             return table
     opened = open_file(file, name)
     if opened.data[:4] == b"PAR1":
-        return _from_columns(opened, *_parquet_columns(opened), encoding=None)
+        return _from_columns(opened, *parquet_columns(opened), encoding=None)
     data, found_encoding = to_utf8(opened, encoding)
     doubt = _doubted(opened, data, encoding)
     if delimiter is None and header is None and data.lstrip()[:1] in JSON_BEGINS:
-        records = _json_records(data, opened.name)
-        if records is not None:
-            table = _from_columns(opened, *_record_columns(records), encoding=found_encoding)
-            return _with(table, doubt)
+        columns = json_columns(data, opened.name)
+        if columns is not None:
+            return _with(_from_columns(opened, *columns, encoding=found_encoding), doubt)
     return _with(_from_text(opened, data, delimiter, header, found_encoding), doubt)
 
 
@@ -186,12 +184,17 @@ def _with(table: Table, problem: Problem | None) -> Table:
 
 @dataclass(frozen=True)
 class _Dialect:
-    """How a text is written: ``first`` are the cells of its first row."""
+    """How a text is written: ``first`` are the cells of its first row, which is in ``line``.
+
+    ``comments`` is how many of the first rows begin with ``#``.
+    """
 
     delimiter: str
     first: list[str]
     header: bool
     header_guessed: bool
+    line: int
+    comments: int
 
     @property
     def quoting(self) -> bool:
@@ -211,14 +214,21 @@ class _Dialect:
         }
 
 
-def _dialect(sample: str, delimiter: str | None, header: bool | None, name: str) -> _Dialect:
+def _dialect(
+    sample: str, delimiter: str | None, header: bool | None, name: str, line: int = 1
+) -> _Dialect:
     delimiter = delimiter or sniffing.guess_delimiter(sample)
     rows = sniffing.sample_rows(sample, delimiter, len(delimiter) == 1)
+    if not rows and '"' in sample:
+        raise _broken_quotes(name, BrokenQuotesError(line, "unexpected end of data"))
     if not rows:
-        raise _broken_quotes(name, BrokenQuotesError(1, "unexpected end of data"))
-    _require_table(name, rows, delimiter)
+        raise _no_rows(name, {"delimiter": delimiter})
+    _require_table(name, rows, delimiter, line)
     has_header = sniffing.guess_header(rows) if header is None else header
-    return _Dialect(delimiter, rows[0], has_header, header is None)
+    comments = sum(row[0].lstrip().startswith("#") for row in rows)
+    # Where many rows begin so, it is what ids or words of this table begin with.
+    comments = comments if comments <= max(1, 0.2 * len(rows)) else 0
+    return _Dialect(delimiter, rows[0], has_header, header is None, line, comments)
 
 
 def _from_plain_file(
@@ -233,7 +243,8 @@ def _from_plain_file(
     try:
         dialect = _dialect(sniffing.sample_of(head), delimiter, header, name)
         how = dialect.delimiter, dialect.width, dialect.header
-        if not (dialect.quoting and plain_quotes(head, how[0])):
+        fits = dialect.quoting and how[0] != " " and how[0].isascii()
+        if not (fits and plain_quotes(head, how[0])) or sniffing.named_delimiter(head):
             return None
         opened = OpenedFile(name, head, start_hashing(path))
         columns = parse_plain(path, *how)
@@ -242,17 +253,32 @@ def _from_plain_file(
     if columns is None:
         return None
     parsed = Parsed(columns, None, 1 + int(dialect.header))
-    return _text_table(opened, dialect, parsed, None, "utf-8")
+    return _text_table(opened, dialect, parsed, [], "utf-8")
 
 
 def _from_text(
     opened: OpenedFile, data: bytes, delimiter: str | None, header: bool | None, encoding: str
 ) -> Table:
     name = opened.name
-    dialect = _dialect(sniffing.sample_of(data), delimiter, header, name)
+    notes: list[Problem] = []
+    named = sniffing.named_delimiter(data)
+    if named is not None:
+        # The line end stays, so that lines count as in the file.
+        delimiter, data = delimiter or named[0], data[named[1] :]
+        notes.append(_named_delimiter(named[0]))
+    asked = delimiter is not None
+    line = sniffing.first_line(data)
+    dialect = _dialect(sniffing.sample_of(data), delimiter, header, name, line)
     parsed_with = dialect.delimiter
     if not dialect.quoting:
-        parsed_with = sniffing.UNIT_SEPARATOR
+        parsed_with = sniffing.stand_in(data) or ""
+        if not parsed_with:
+            raise refusal(
+                name,
+                "CONTROL_CHARACTERS",
+                "The file holds too many kinds of control characters to be a table of text.",
+                "Export the table again as CSV.",
+            )
         data = data.replace(dialect.delimiter.encode(), parsed_with.encode())
     if dialect.header and b"\n" not in data and b"\r" not in data:
         raise _no_rows(name, dialect.found(encoding))
@@ -271,15 +297,95 @@ def _from_text(
         )
     if count == 0:
         raise _no_rows(name, dialect.found(encoding))
-    return _text_table(opened, dialect, parsed, quotes, encoding)
+    found = (
+        quotes,
+        None if asked else _blanks(dialect),
+        _comments(dialect),
+        _swallowed_rows(parsed, dialect),
+    )
+    notes += [note for note in found if note is not None]
+    return _text_table(opened, dialect, parsed, notes, encoding)
+
+
+def _named_delimiter(delimiter: str) -> Problem:
+    return Problem(
+        "SEP_LINE",
+        "info",
+        f"The first line names the delimiter ({delimiter}), as Excel writes it, and is no row.",
+        "",
+        rows=(1,),
+    )
+
+
+def _blanks(dialect: _Dialect) -> Problem | None:
+    """What to say where blanks were taken for the delimiter."""
+    if dialect.delimiter != " ":
+        return None
+    return Problem(
+        "SPACE_DELIMITER",
+        "warning",
+        f"No other delimiter divides the rows, so blanks do: {dialect.width} numbers a row.",
+        "If every row is one cell, name another delimiter.",
+        rows=(dialect.line,),
+    )
+
+
+def _comments(dialect: _Dialect) -> Problem | None:
+    """What to say of rows that begin as comments do in other files."""
+    if dialect.comments == 0:
+        return None
+    return Problem(
+        "COMMENT_LINES",
+        "warning",
+        plural(dialect.comments, "row begins", "rows begin")
+        + " with # among the first ones, as comments do, and "
+        + ("was" if dialect.comments == 1 else "were")
+        + " read like any other.",
+        "Delete comments from the file.",
+        dialect.comments,
+    )
+
+
+def _swallowed_rows(parsed: Parsed, dialect: _Dialect) -> Problem | None:
+    """What to say of quoted cells over several lines that look like rows of the table."""
+    found: set[int] = set()
+    for column in parsed.columns if dialect.quoting and dialect.width > 1 else ():
+        if not pa.types.is_large_string(column.type):
+            continue  # encoded columns come from files without line ends in cells
+        many = _mask_of(column, "\n") | _mask_of(column, "\r")
+        for row in np.flatnonzero(many)[:MOST_LOOKED_AT]:
+            inner = sniffing.LINE_END.split(column[int(row)].as_py())[1:-1]
+            alike = sum(line.count(dialect.delimiter) == dialect.width - 1 for line in inner)
+            # Prose has a comma or two in a line, but hardly ever a tab.
+            least = 1 if dialect.delimiter == "\t" or dialect.width > 3 else 2
+            if alike >= least and alike >= 0.5 * len(inner):
+                found.add(int(row))
+    if not found:
+        return None
+    rows = np.array(sorted(found)[:5])
+    lines = rows + parsed.first_line if parsed.lines is None else parsed.lines[rows]
+    return Problem(
+        "ROWS_IN_QUOTES",
+        "warning",
+        plural(len(found), "quoted cell spans", "quoted cells span")
+        + " lines that look like rows of the table.",
+        "If they are rows, a quote is missing or too many: look where the quotes open and close.",
+        len(found),
+        tuple(int(line) for line in lines),
+    )
+
+
+def _mask_of(column: pa.ChunkedArray, text: str) -> "NDArray[np.bool_]":
+    return np.array(pc.match_substring(column, text).to_numpy(zero_copy_only=False), bool)
 
 
 def _text_table(
-    opened: OpenedFile, dialect: _Dialect, parsed: Parsed, quotes: Problem | None, encoding: str
+    opened: OpenedFile, dialect: _Dialect, parsed: Parsed, notes: list[Problem], encoding: str
 ) -> Table:
     """Table from parsed text, with what is odd about it."""
     first, width, count = dialect.first, dialect.width, len(parsed.columns[0])
-    columns, problems = _column_names(first if dialect.header else [""] * width, dialect.header)
+    names = first if dialect.header else [""] * width
+    columns, problems = _column_names(names, dialect.header, dialect.line)
     if not dialect.header and dialect.header_guessed:
         numeric = all(sniffing.NUMBER.fullmatch(cell) for cell in first)
         problems.append(
@@ -289,7 +395,7 @@ def _text_table(
                 f"The first row ({_shown(first)}) looks like data, so the columns are called "
                 f"{columns[0]} to {columns[-1]}.",
                 "If it holds the column names, write them as words, such as user, item and rating.",
-                rows=(1,),
+                rows=(dialect.line,),
             )
         )
     if parsed.ragged:
@@ -308,8 +414,7 @@ def _text_table(
                 parsed.ragged_lines,
             )
         )
-    if quotes:
-        problems.append(quotes)
+    problems += notes
     if width == 1:
         problems.append(
             Problem(
@@ -333,10 +438,10 @@ def _no_rows(name: str, found: Mapping[str, Any]) -> Exception:
     )
 
 
-def _require_table(name: str, rows: Sequence[Sequence[str]], delimiter: str) -> None:
+def _require_table(name: str, rows: Sequence[Sequence[str]], delimiter: str, line: int) -> None:
     """Refuse lines of prose above the table and more columns than a rating table can have."""
     width = len(rows[0])
-    _require_columns(name, width)
+    require_columns(name, width)
     below = Counter(len(row) for row in rows[1:])
     if width == 1 and below and below.most_common(1)[0][0] > 1:
         before = next(i for i, row in enumerate(rows) if len(row) > 1)
@@ -348,20 +453,7 @@ def _require_table(name: str, rows: Sequence[Sequence[str]], delimiter: str) -> 
             "of the table.",
             "Delete the rows above the table.",
             before,
-            (1,),
-        )
-
-
-def _require_columns(name: str, width: int) -> None:
-    most = Limits.current().columns
-    if width > most:
-        raise refusal(
-            name,
-            "TOO_MANY_COLUMNS",
-            f"The file has {width:,} columns; {most:,} may be read.",
-            "Bring it into one rating a row, with columns for user, item, rating and time, "
-            f"{or_allow_more('columns')}.",
-            width,
+            (line,),
         )
 
 
@@ -378,15 +470,15 @@ def _require_limits(name: str, parsed: Parsed) -> None:
             rows,
         )
     for column in parsed.columns:
-        for row, length in _longest_cells(column):
+        for row, length in _longest_cells(column, limits.cell_chars):
             if length > limits.cell_chars:
                 lines = parsed.lines
                 line = row + parsed.first_line if lines is None else int(lines[row])
                 raise _cell_too_long(name, line)
 
 
-def _longest_cells(column: pa.ChunkedArray) -> Iterator[tuple[int, int]]:
-    """Position and characters of the longest cell of each chunk of text."""
+def _longest_cells(column: pa.ChunkedArray, most: int) -> Iterator[tuple[int, int]]:
+    """Position and characters of the longest cell of each chunk with more bytes than ``most``."""
     begin = 0
     for chunk in column.chunks:
         encoded = pa.types.is_dictionary(chunk.type)
@@ -394,7 +486,7 @@ def _longest_cells(column: pa.ChunkedArray) -> Iterator[tuple[int, int]]:
         if len(texts) and not pa.types.is_integer(texts.type):
             longest = pc.max(pc.binary_length(texts)).as_py()
             # Letters take up to four bytes, so few texts have to be counted.
-            if longest > Limits.current().cell_chars:
+            if longest > most:
                 lengths = pc.utf8_length(texts)
                 at = pc.index(lengths, pc.max(lengths)).as_py()
                 row = pc.index(chunk.indices, pa.scalar(at, chunk.indices.type)) if encoded else at
@@ -436,7 +528,7 @@ def _parse(
                     rows=(broken.line,),
                 )
     # Tab-separated tables often mean quotes literally; elsewhere the row widths could not tell.
-    if delimiter in ("\t", sniffing.UNIT_SEPARATOR):
+    if delimiter == "\t":
         parsed = parse(data, delimiter, width, header, quoting=False)
         if parsed.ragged == 0 and len(parsed.columns[0]) > 0:
             return parsed, Problem(
@@ -475,7 +567,9 @@ def _shown(cells: Sequence[str], limit: int = 4) -> str:
     return shown + (", …" if len(cells) > limit else "")
 
 
-def _column_names(first: Sequence[str], header: bool) -> tuple[list[str], list[Problem]]:
+def _column_names(
+    first: Sequence[str], header: bool, line: int = 1
+) -> tuple[list[str], list[Problem]]:
     """Return unique, non-empty names, and what had to be changed for that."""
     if not header:
         return [f"column_{i + 1}" for i in range(len(first))], []
@@ -483,14 +577,15 @@ def _column_names(first: Sequence[str], header: bool) -> tuple[list[str], list[P
     blank = [i + 1 for i, cell in enumerate(stripped) if not cell]
     repeated = [cell for cell, often in Counter(stripped).items() if often > 1]
     names: list[str] = []
-    taken = set(stripped)
+    taken, used = set(stripped), set[str]()
+    following: Counter[str] = Counter()
     for i, cell in enumerate(stripped):
-        candidate = cell or f"column_{i + 1}"
-        if candidate in names or not cell:
-            base, n = candidate, 2
-            while candidate in taken or candidate in names:
-                candidate, n = f"{base}_{n}", n + 1
+        candidate = base = cell or f"column_{i + 1}"
+        while candidate in used or (candidate in taken and candidate != cell):
+            following[base] += 1
+            candidate = f"{base}_{following[base] + 1}"
         names.append(candidate)
+        used.add(candidate)
     problems = []
     if blank:
         problems.append(
@@ -501,7 +596,7 @@ def _column_names(first: Sequence[str], header: bool) -> tuple[list[str], list[P
                 f"position, as {names[blank[0] - 1]}.",
                 "Name them in the file's first row.",
                 len(blank),
-                (1,),
+                (line,),
             )
         )
     if repeated:
@@ -513,7 +608,7 @@ def _column_names(first: Sequence[str], header: bool) -> tuple[list[str], list[P
                 f"Column names occur more than once ({shown}); the later ones got a number.",
                 "Give each column its own name.",
                 len(repeated),
-                (1,),
+                (line,),
             )
         )
     return names, problems
@@ -581,7 +676,7 @@ def _from_columns(
         raise refusal(
             opened.name, "NO_ROWS", "The file has no columns.", "Choose a file with data."
         )
-    _require_columns(opened.name, len(names))
+    require_columns(opened.name, len(names))
     empty = np.ones(len(columns[0]), bool)
     for column in columns:
         empty &= pc.equal(column, "").to_numpy(zero_copy_only=False)
@@ -599,86 +694,3 @@ def _from_columns(
     unique, problems = _column_names(names, True)
     problems = [replace(problem, rows=()) for problem in problems]
     return _table(opened, unique, Parsed(columns, lines, 1), problems, encoding, None, True)
-
-
-def _parquet_columns(opened: OpenedFile) -> tuple[list[str], list[pa.ChunkedArray]]:
-    try:
-        table = pq.read_table(io.BytesIO(opened.data))
-        return table.column_names, [_as_text(column) for column in table.columns]
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0][:120] if str(error) else "unknown reason"
-        raise refusal(
-            opened.name,
-            "DAMAGED_FILE",
-            f"The Parquet file cannot be read ({reason}).",
-            "Write it again, or " + SAVE_AS_CSV[0].lower() + SAVE_AS_CSV[1:],
-        ) from None
-
-
-def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-        kind = column.type
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        column = pc.binary_join(column.cast(pa.list_(pa.string())), "|")
-    if pa.types.is_struct(kind) or pa.types.is_map(kind):
-        cells = [
-            None if cell is None else json.dumps(cell, default=str) for cell in column.to_pylist()
-        ]
-        column = pa.chunked_array([pa.array(cells, pa.large_string())])
-    return pc.fill_null(column.cast(pa.large_string()), "")
-
-
-def _json_records(data: bytes, name: str) -> list[dict[str, Any]] | None:
-    """Objects of a JSON-lines file or of one JSON array; ``None`` where the text is not JSON."""
-    text = data.decode("utf-8")
-    lines = text.splitlines()
-    first = next(line for line in lines if line.strip())
-    as_lines = _json(first)
-    if isinstance(as_lines, dict):
-        records = []
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            record = _json(line)
-            if not isinstance(record, dict):
-                raise refusal(
-                    name,
-                    "BAD_JSON",
-                    f"Line {number} is not a JSON object: {_shown([line])}",
-                    "Write one object a line.",
-                    rows=(number,),
-                )
-            records.append(record)
-        return records
-    whole = _json(text) if text.lstrip().startswith(("[", "{")) else None
-    if isinstance(whole, list) and whole and all(isinstance(record, dict) for record in whole):
-        return whole
-    return None
-
-
-def _json(text: str) -> Any:
-    """Parse with every number as it is written; ``None`` where it is not JSON."""
-    try:
-        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _record_columns(
-    records: Sequence[Mapping[str, Any]],
-) -> tuple[list[str], list[pa.ChunkedArray]]:
-    names = list(dict.fromkeys(name for record in records for name in record))
-    columns = [[_json_cell(record.get(name)) for record in records] for name in names]
-    return names, [pa.chunked_array([pa.array(cells, pa.large_string())]) for cells in columns]
-
-
-def _json_cell(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return "|".join(value)
-    return json.dumps(value)

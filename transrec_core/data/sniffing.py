@@ -7,42 +7,58 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-SAMPLE_BYTES, SAMPLE_ROWS = 2**16, 200
+SAMPLE_BYTES, LONGEST_SAMPLE, SAMPLE_ROWS = 2**16, 2**22, 200
 DELIMITERS = (",", "\t", ";", "|", "::")
-# A delimiter of two characters becomes this one before parsing; text does not contain it.
-UNIT_SEPARATOR = "\x1f"
+# Excel's own first line, which names the delimiter and is no row.
+NAMED_DELIMITER = re.compile(rb"\"?sep=([^\r\n\"])\"?[,;\t ]*(?=[\r\n]|$)", re.IGNORECASE)
+LINE_END = re.compile(r"\r\n|\r|\n")
+STAND_INS = "\x1f\x1e\x1d\x1c\x02\x03\x04\x05"
+CONTENT = re.compile(rb"[^\r\n]")
 
 NUMBER = re.compile(r"\s*[+-]?([0-9]+([.,][0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
 DIGITS, LETTERS = re.compile(r"[0-9]+"), re.compile(r"[^\W\d_]+")
 
 
 def sample_of(data: bytes) -> str:
-    """Return the first whole lines of a UTF-8 text, at most ``SAMPLE_BYTES``."""
-    if len(data) <= SAMPLE_BYTES:
-        return data.decode("utf-8")
-    head = data[:SAMPLE_BYTES]
-    end = max(head.rfind(b"\n"), head.rfind(b"\r"))
-    return head[: end + 1 if end >= 0 else None].decode("utf-8", "ignore")
+    """Return the first whole lines of a UTF-8 text: more than one where they are not very long."""
+    content = CONTENT.search(data)
+    begin, size = content.start() if content else 0, SAMPLE_BYTES
+    while True:
+        head = data[begin : begin + size]
+        if len(head) < size:
+            return head.decode("utf-8", "ignore")
+        end = max(head.rfind(b"\n"), head.rfind(b"\r"))
+        first = min((at for at in (head.find(b"\n"), head.find(b"\r")) if at >= 0), default=end)
+        if end > first + 1 or size >= LONGEST_SAMPLE:
+            return head[: end + 1 if end >= 0 else None].decode("utf-8", "ignore")
+        size *= 4
+
+
+def named_delimiter(data: bytes) -> tuple[str, int] | None:
+    """The delimiter that the first line names, and where that line ends."""
+    found = NAMED_DELIMITER.match(data)
+    return None if found is None else (found[1].decode("ascii", "replace"), found.end())
+
+
+def first_line(data: bytes) -> int:
+    """1-based line of the first row that is not blank."""
+    content = CONTENT.search(data)
+    end = content.start() if content else 0
+    return 1 + (data.count(b"\n", 0, end) or data.count(b"\r", 0, end))
+
+
+def stand_in(data: bytes) -> str | None:
+    """A character to stand for a delimiter of several; ``None`` where the text has all of them."""
+    return next((c for c in STAND_INS if c.encode() not in data), None)
 
 
 def sample_rows(sample: str, delimiter: str, quoting: bool = True) -> list[list[str]]:
     """Cells of the first rows; rows whose cells are all empty are left out."""
-    if len(delimiter) > 1:
-        sample, delimiter, quoting = (
-            sample.replace(delimiter, UNIT_SEPARATOR),
-            UNIT_SEPARATOR,
-            False,
-        )
-    reader = csv.reader(
-        io.StringIO(sample, newline=""),
-        delimiter=delimiter,
-        quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
-    )
     rows: list[list[str]] = []
     try:
-        for row in reader:
+        for row in _rows(sample, delimiter, quoting):
             if any(row):
                 rows.append(row)
             if len(rows) == SAMPLE_ROWS:
@@ -50,6 +66,18 @@ def sample_rows(sample: str, delimiter: str, quoting: bool = True) -> list[list[
     except csv.Error:
         pass  # an odd quote: what was read so far is enough to compare delimiters
     return rows
+
+
+def _rows(sample: str, delimiter: str, quoting: bool) -> Iterator[list[str]]:
+    if len(delimiter) > 1:
+        yield from (line.split(delimiter) for line in LINE_END.split(sample))
+        return
+    yield from csv.reader(
+        io.StringIO(sample, newline=""),
+        delimiter=delimiter,
+        skipinitialspace=delimiter == " ",
+        quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
+    )
 
 
 def guess_delimiter(sample: str) -> str:
@@ -63,7 +91,7 @@ def guess_delimiter(sample: str) -> str:
     Returns
     -------
     str
-        One of ``DELIMITERS``; the comma when nothing divides the rows (one column).
+        One of ``DELIMITERS``; else a blank where it divides numbers; else the comma (one column).
     """
     best, best_score = ",", (0.0, 0)
     for delimiter in DELIMITERS:
@@ -80,7 +108,15 @@ def guess_delimiter(sample: str) -> str:
             width, share = first, widths[first] / len(rows)
         if width > 1 and (share, width) > best_score:
             best, best_score = delimiter, (share, width)
-    return best
+    return " " if best_score == (0.0, 0) and _numbers_between_blanks(sample) else best
+
+
+def _numbers_between_blanks(sample: str) -> bool:
+    """Whether every row is three numbers or more with blanks between; words would be a text."""
+    rows = sample_rows(sample, " ") if " " in sample else []
+    width = len(rows[0]) if rows else 0
+    numbers = all(len(row) == width and all(map(_is_number, row)) for row in rows[1:])
+    return width >= 3 and len(rows) > 1 and numbers
 
 
 def _is_number(cell: str) -> bool:

@@ -1,0 +1,247 @@
+"""Formats that bring their own column names: JSON lines, JSON tables and Parquet."""
+
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from transrec_core.data.opening import (
+    SAVE_AS_CSV,
+    OpenedFile,
+    refusal,
+    require_columns,
+    require_unpacked,
+)
+from transrec_core.limits import Limits
+
+JSON_BEGINS = (b"{", b"[")
+LOOKS_LIKE_JSON = re.compile(rb'\s*(?:\[\s*)?\{\s*"[^"\n]{0,200}"\s*:')
+PYTHON_RECORDS = re.compile(rb"\s*(?:\[\s*)?\{\s*u?'[^'\n]{0,200}'\s*:")
+BLOCK_CELLS = 2**18
+# A table may have so many empty cells for one that is filled, beside those that do no harm.
+SPARSE, SPARSE_FREE_CELLS = 50, 10**6
+ONE_OBJECT_A_LINE = "Write one JSON object a line, or one list of objects."
+
+Columns = tuple[list[str], list[pa.ChunkedArray]]
+
+
+class _RepeatedNameError(ValueError):
+    """An object has two values of one name, of which most readers drop one in silence."""
+
+
+def json_columns(data: bytes, name: str) -> Columns | None:
+    """Names and cells of JSON lines or one JSON table; ``None`` where the text is not JSON.
+
+    A JSON table is a list of objects, or an object with one list (or object) of cells a column.
+
+    Raises
+    ------
+    UnreadableFileError
+        With the code BAD_JSON, when it is JSON but no table, or breaks off.
+    """
+    lines = _lines(data)
+    number, first = next(lines)
+    try:
+        record = _json(first)
+        if isinstance(record, dict) and (rest := next(lines, None)) is not None:
+            return _from_lines(name, [(number, first), rest], lines)
+        whole = record if isinstance(record, dict) else _json(data)
+    except _RepeatedNameError as error:
+        raise _bad_json(name, number, str(error)) from None
+    if whole is None:
+        if LOOKS_LIKE_JSON.match(data):
+            raise _bad_json(name, number, "The text begins as JSON but is not all JSON")
+        if PYTHON_RECORDS.match(data):
+            raise _bad_json(name, number, "The text holds Python dictionaries, not JSON")
+        return None
+    if isinstance(whole, dict):
+        by_column = _by_column(whole)
+        if by_column is not None:
+            return by_column
+        if not any(_is_records(value) for value in whole.values()):
+            return _columns(iter([whole]), name)
+    if _is_records(whole):
+        return _columns(iter(whole), name)
+    raise _bad_json(name, number, "The JSON text holds no list of objects")
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank, with their numbers."""
+    for number, line in enumerate(io.BytesIO(data), 1):
+        if line.strip():
+            yield number, line
+
+
+def _from_lines(
+    name: str, begin: Sequence[tuple[int, bytes]], rest: Iterator[tuple[int, bytes]]
+) -> Columns:
+    def records() -> Iterator[dict[str, Any]]:
+        for numbered in (begin, rest):
+            for number, line in numbered:
+                try:
+                    record = _json(line)
+                except _RepeatedNameError as error:
+                    raise _bad_json(name, number, str(error)) from None
+                if not isinstance(record, dict):
+                    text = line.decode("utf-8", "replace").strip()
+                    shown = text if len(text) <= 60 else text[:60] + "…"
+                    raise _bad_json(name, number, f"This is not a JSON object: {shown}")
+                yield record
+
+    return _columns(records(), name)
+
+
+def _bad_json(name: str, line: int, what: str) -> Exception:
+    return refusal(name, "BAD_JSON", f"{what} (line {line}).", ONE_OBJECT_A_LINE, rows=(line,))
+
+
+def _json(text: bytes) -> Any:
+    """Parse with every number as it is written; ``None`` where it is not JSON."""
+    try:
+        return json.loads(
+            text,
+            parse_int=str,
+            parse_float=str,
+            parse_constant=str,
+            object_pairs_hook=_unique,
+        )
+    except _RepeatedNameError:
+        raise
+    except (ValueError, RecursionError):
+        return None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _RepeatedNameError(f"An object has two values of {twice[:40]!r}")
+    return found
+
+
+def _is_records(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+
+
+def _by_column(whole: Mapping[str, Any]) -> Columns | None:
+    """Columns of an object of equally long lists, or of objects with the same keys."""
+    parts = list(whole.values())
+    if parts and all(isinstance(part, list) for part in parts):
+        same = len({len(part) for part in parts}) == 1 and len(parts) > 1
+        nested = any(isinstance(cell, dict | list) for part in parts for cell in part)
+        columns = parts if same and not nested else None
+    elif parts and all(isinstance(part, dict) for part in parts):
+        rows = list(parts[0])
+        same = all(list(part) == rows for part in parts) and len(rows) > 0
+        columns = [list(part.values()) for part in parts] if same else None
+    else:
+        columns = None
+    if columns is None:
+        return None
+    return list(whole), [_text([_cell(cell) for cell in column]) for column in columns]
+
+
+def _columns(records: Iterator[Mapping[str, Any]], name: str) -> Columns:
+    """Columns of records that may lack some; written out block by block."""
+    blocks: list[tuple[int, dict[str, pa.Array]]] = []
+    block: list[Mapping[str, Any]] = []
+    names: dict[str, None] = {}
+    rows = filled = 0
+    most = Limits.current().columns
+
+    def flush() -> None:
+        cells = {key: [_cell(record.get(key)) for record in block] for key in names}
+        arrays = {key: pa.array(column, pa.large_string()) for key, column in cells.items()}
+        blocks.append((len(block), arrays))
+        block.clear()
+
+    try:
+        for record in records:
+            block.append(record)
+            names.update(dict.fromkeys(record))
+            rows, filled = rows + 1, filled + len(record)
+            if len(names) > most:
+                require_columns(name, len(names))
+            if rows * len(names) > SPARSE_FREE_CELLS + SPARSE * filled:
+                raise _bad_json(name, rows, "The objects have hardly any names in common")
+            if len(block) * len(names) >= BLOCK_CELLS:
+                flush()
+        flush()
+        for key in names:
+            key.encode()
+    except UnicodeEncodeError:
+        raise refusal(
+            name, "BAD_JSON", "A text holds half a character.", "Write it again as UTF-8."
+        ) from None
+    return list(names), [
+        pa.chunked_array(
+            [
+                found[key] if key in found else pa.array([""] * length, pa.large_string())
+                for length, found in blocks
+            ]
+        )
+        for key in names
+    ]
+
+
+def _text(cells: list[str]) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(cells, pa.large_string())])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return "|".join(value)
+    return json.dumps(value, default=str)
+
+
+def parquet_columns(opened: OpenedFile) -> Columns:
+    """Names and cells of a Parquet file.
+
+    Raises
+    ------
+    UnreadableFileError
+        With the code DAMAGED_FILE or TOO_LARGE.
+    """
+    try:
+        file = pq.ParquetFile(io.BytesIO(opened.data))
+        found = file.metadata
+        # Repeated cells take next to nothing in the file and their full size in memory.
+        require_unpacked(opened.name, len(opened.data), 8 * found.num_rows * found.num_columns)
+        table = file.read()
+        return table.column_names, [_as_text(column) for column in table.columns]
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0][:120] if str(error) else "unknown reason"
+        raise refusal(
+            opened.name,
+            "DAMAGED_FILE",
+            f"The Parquet file cannot be read ({reason}).",
+            "Write it again, or " + SAVE_AS_CSV[0].lower() + SAVE_AS_CSV[1:],
+        ) from None
+
+
+def _shown(cell: object) -> str:
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "backslashreplace")
+    return "" if cell is None else str(cell)
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_nested(column.type):
+        return _text([_cell(cell) for cell in column.to_pylist()])
+    try:
+        text = column.cast(pa.large_string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        return _text([_shown(cell) for cell in column.to_pylist()])
+    return pc.fill_null(text, "")
