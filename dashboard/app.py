@@ -23,6 +23,8 @@ def main() -> None:
         initial_sidebar_state="expanded",
     )
     space = state.workspace()
+    # What this page shows is on the disk before it is seen; a button's work was done before.
+    space.keep()
     new_items = compute.new_items(space.shown)
     page = st.navigation(
         [

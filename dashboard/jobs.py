@@ -34,7 +34,9 @@ from transrec_core.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dashboard.keeping import Keeper
     from dashboard.originals import Original
+    from transrec_core.data.formats import FileFormat
     from transrec_core.data.items import Items
     from transrec_core.data.ratings import Ratings
     from transrec_core.data.reading import Table
@@ -87,7 +89,8 @@ class Failure:
 class Loaded:
     """One side's file as the analyst sees it: cells, mapping, and the ratings or why not.
 
-    ``original`` is the file as it came, where it can still be read in another way.
+    ``original`` is the file as it came, where it can still be read in another way; ``written`` what
+    the analyst said about how it is written.
     """
 
     name: str
@@ -97,6 +100,7 @@ class Loaded:
     ratings: "Ratings | None"
     failure: Failure | None = None
     original: "Original | None" = field(default=None, compare=False)
+    written: "FileFormat | None" = field(default=None, compare=False)
 
     @property
     def fingerprint(self) -> str:
@@ -108,12 +112,16 @@ class Loaded:
 
 @dataclass(frozen=True)
 class LoadedItems:
-    """An items file, the hash of its bytes, and the sides that it describes."""
+    """An items file, the hash of its bytes, and the sides that it describes.
+
+    ``encoding`` is that which the analyst chose, where it was not plain.
+    """
 
     name: str
     items: "Items"
     sides: tuple[Side, ...]
     sha256: str
+    encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,9 @@ class Result:
     """A finished run in its workspace; ``derived`` is filled by the compute module only.
 
     ``names`` and ``items_names`` are the files of source and target, empty where there is none.
-    ``name`` is what the analyst calls it; a ``pinned`` one stays however many come after.
+    ``name`` is what the analyst calls it; a ``pinned`` one stays however many come after. ``file``
+    is its name in the store, empty while it is not there. ``opened`` is the name of the saved run
+    that it was opened from, empty for one that was fitted here.
     """
 
     id: str
@@ -148,6 +158,8 @@ class Result:
     derived: "OrderedDict[Any, Any]" = field(default_factory=OrderedDict)
     name: str = ""
     pinned: bool = False
+    file: str = ""
+    opened: str = ""
 
 
 @dataclass(frozen=True)
@@ -369,6 +381,7 @@ class Job:
         on_end: "Callable[[Job], None]",
         run: Callable[..., Any] | None = None,
         kind: str = "fit",
+        after: Callable[[], None] = lambda: None,
     ) -> None:
         self.id = secrets.token_hex(4)
         self.kind = kind
@@ -379,6 +392,7 @@ class Job:
         self.failure: Failure | None = None
         self.started = time.monotonic()
         self._on_end = on_end
+        self._after = after
         self._run = run
         self._stop = threading.Event()
         self._starting = threading.Lock()
@@ -461,6 +475,7 @@ class Job:
                 self.status = status
             self._end_child()
             SPARE.renew()
+            self._after()
 
     def _work(self, path: Path) -> Status:
         run = self._run
@@ -560,7 +575,12 @@ def broken(reference: str) -> Failure:
 
 @dataclass(eq=False)
 class Workspace:
-    """What one link shows. Change it only while holding ``lock``."""
+    """What one link shows. Change it only while holding ``lock``.
+
+    What is kept of it on disk and found there is told in four: ``keeper`` writes it, ``unkept``
+    says of what could not be written why, ``notes`` says what was left out when it was found
+    again, and ``interrupted`` is the kind of the job that the server's end cut short.
+    """
 
     id: str
     source: Loaded | None = None
@@ -575,6 +595,10 @@ class Workspace:
     shown: Result | None = None
     runs_made: int = 0
     derived: "OrderedDict[Any, Any]" = field(default_factory=OrderedDict)
+    keeper: "Keeper | None" = None
+    unkept: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    interrupted: str = ""
     touched: float = field(default_factory=time.monotonic)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -601,6 +625,21 @@ class Workspace:
     def _entry_of(self, side: str) -> LoadedItems | None:
         return next((entry for entry in reversed(self.items) if side in entry.sides), None)
 
+    def keep(self) -> None:
+        """Let the disk have what has changed; never call it while holding ``lock``."""
+        if self.keeper is not None:
+            self.keeper.keep(self)
+
+    def keep_file(self, content: bytes, name: str) -> None:
+        """Let the disk have a file that was read."""
+        if self.keeper is not None:
+            self.keeper.keep_file(self, content, name)
+
+    @property
+    def being_kept(self) -> bool:
+        """Whether something is on its way to the disk."""
+        return self.keeper is not None and self.keeper.busy(self)
+
     def start(
         self, settings: Settings, run: Callable[..., Any] | None = None, *, warm: bool = False
     ) -> Job:
@@ -613,7 +652,8 @@ class Workspace:
             request = self._request(settings, self.inputs)
             if warm and self.shown is not None:
                 request = replace(request, start=self.shown.run.warm_start)
-            self.job = Job(request, self._install, run)
+            self.interrupted = ""
+            self.job = Job(request, self._install, run, after=self.keep)
             return self.job
 
     def study(self, kind: str, settings: Settings, inputs: str, run: Callable[..., Any]) -> Job:
@@ -627,7 +667,8 @@ class Workspace:
                 self.studies[kind] = Study(job.result, inputs)
 
         with self.lock:
-            self.job = Job(self._request(settings, inputs), keep, run, kind)
+            self.interrupted = ""
+            self.job = Job(self._request(settings, inputs), keep, run, kind, self.keep)
             return self.job
 
     def _request(self, settings: Settings, inputs: str) -> Request:
@@ -663,18 +704,23 @@ class Workspace:
         items_names: tuple[str, str] = ("", ""),
     ) -> Result:
         """Show a finished run; pinned ones and the newest before it stay in reach."""
-        kept = Limits.current().kept_runs
         with self.lock:
             self.runs_made += 1
             name = f"Run {self.runs_made}"
             result = Result(id_, run, datetime.now(), inputs, names, items_names, name=name)
+            self.add(result)
+        return result
+
+    def add(self, result: Result) -> None:
+        """Show a run that is new here."""
+        kept = Limits.current().kept_runs
+        with self.lock:
             others = [r for r in (result, *self.results) if not r.pinned][:kept]
             self.results = tuple(r for r in (result, *self.results) if r.pinned or r in others)
             self.shown = result
             for earlier in self.results[1:]:
                 # Quick to work out again, and large.
                 earlier.derived = OrderedDict()
-        return result
 
     def show(self, result: Result) -> None:
         """Show an earlier run; its settings are those that the next fit starts from."""
@@ -705,33 +751,71 @@ class Workspace:
 
 
 class Register:
-    """All workspaces of this server."""
+    """All workspaces of this server; those that a ``keeper`` has on disk are found there."""
 
     def __init__(self) -> None:
+        self.keeper: Keeper | None = None
         self._lock = threading.Lock()
+        self._finding = threading.Lock()
         self._all: dict[str, Workspace] = {}
 
     def create(self) -> Workspace:
         """A new empty workspace under an id that cannot be guessed."""
         self.reap()
-        workspace = Workspace(secrets.token_urlsafe(18))
+        workspace = Workspace(secrets.token_urlsafe(18), keeper=self.keeper)
         with self._lock:
             self._all[workspace.id] = workspace
         return workspace
 
     def find(self, id_: str) -> Workspace | None:
-        """The workspace of an id, marked as in use; ``None`` when there is none (any more)."""
-        with self._lock:
-            workspace = self._all.get(id_)
+        """The workspace of an id, marked as in use; ``None`` when there is none (any more).
+
+        Raises
+        ------
+        TransrecError
+            It is on disk, and cannot be read.
+        """
+        workspace = self._in_memory(id_)
+        if workspace is None and self.keeper is not None:
+            # One at a time: two tabs of one link get the same workspace.
+            with self._finding:
+                workspace = self._in_memory(id_) or self.keeper.find(id_)
+                if workspace is not None:
+                    self.reap()
+                    with self._lock:
+                        self._all[id_] = workspace
         if workspace is not None:
             workspace.touched = time.monotonic()
         return workspace
 
+    def _in_memory(self, id_: str) -> Workspace | None:
+        with self._lock:
+            return self._all.get(id_)
+
+    def forget(self, workspace: Workspace) -> None:
+        """Remove a workspace with all that it holds, from the disk too, and end its job.
+
+        Raises
+        ------
+        OSError
+            It could not be removed from the disk.
+        """
+        with self._lock:
+            self._all.pop(workspace.id, None)
+        if workspace.job is not None:
+            workspace.job.cancel()
+        if self.keeper is not None:
+            self.keeper.forget(workspace)
+
     def reap(self) -> int:
-        """Drop workspaces that nobody has looked at for long, and the oldest beyond the cap."""
+        """Drop workspaces that nobody has looked at for long, and the oldest beyond the cap.
+
+        Those on disk stay there.
+        """
         limits, now = Limits.current(), time.monotonic()
         with self._lock:
-            idle = [w for w in self._all.values() if w.job is None or not w.job.active]
+            idle = [w for w in self._all.values() if not w.being_kept]
+            idle = [w for w in idle if w.job is None or not w.job.active]
             idle.sort(key=lambda w: w.touched)
             surplus = max(0, len(self._all) + 1 - limits.workspaces)
             seconds = limits.idle_hours * 3600
@@ -740,8 +824,17 @@ class Register:
                 del self._all[workspace.id]
         return len(gone)
 
+    def sweep(self) -> None:
+        """Reap, and remove from the disk what nobody has looked at for longer still."""
+        self.reap()
+        if self.keeper is not None:
+            self.keeper.sweep()
+
     def close(self) -> None:
-        """End every child process."""
+        """Finish what is on its way to the disk, and end every child process."""
+        if self.keeper is not None:
+            # First, so that the disk says of a fit at work that it was cut short.
+            self.keeper.close()
         with self._lock:
             jobs = [w.job for w in self._all.values() if w.job is not None and w.job.active]
         for job in jobs:

@@ -13,6 +13,8 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import guard, jobs, log
+from dashboard.keeping import Keeper
+from dashboard.store import Store, StoreInUseError, default_folder
 from transrec_core.errors import BadSettingError
 from transrec_core.limits import Limits
 
@@ -66,7 +68,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, object]]:
     async def reap() -> None:
         while True:
             await asyncio.sleep(REAP_SECONDS)
-            jobs.REGISTER.reap()
+            await asyncio.to_thread(jobs.REGISTER.sweep)
 
     task = asyncio.create_task(reap())
     jobs.SPARE.keep_one()
@@ -90,6 +92,34 @@ def show_error(error: Exception) -> bool:
     return True
 
 
+def keep_in(asked: Path | None) -> None:
+    """Keep workspaces in a folder, by default in that of ``TRANSREC_STORE`` or of the platform.
+
+    Where another server uses it, or the default one cannot be written, this server says so and
+    keeps nothing on disk.
+
+    Raises
+    ------
+    BadSettingError
+        When the folder that was asked for cannot be written.
+    """
+    folder = asked or default_folder()
+    if folder is None:
+        return
+    try:
+        jobs.REGISTER.keeper = Keeper(Store(folder))
+    except StoreInUseError as error:
+        said = f"{error.message} This one keeps nothing on disk. {error.fix}"
+    except OSError as error:
+        message = f"Workspaces cannot be kept in {folder}: {error.strerror}."
+        if asked:
+            raise BadSettingError(message, "Name another folder, or use --no-store.") from error
+        said = f"{message} This server keeps nothing on disk; --store names another folder."
+    else:
+        said = f"What is loaded and fitted is kept in {folder}; --no-store keeps nothing."
+    sys.stderr.write(f"transrec: {said}\n")
+
+
 def launch(
     host: str = "127.0.0.1",
     port: int | None = None,
@@ -97,6 +127,8 @@ def launch(
     *,
     base_path: str = "",
     names: Sequence[str] = (),
+    store: Path | None = None,
+    keep: bool = True,
 ) -> None:
     """Serve the dashboard until it is stopped.
 
@@ -113,16 +145,24 @@ def launch(
         Path under which a reverse proxy serves the dashboard, such as ``/transrec``.
     names
         Host names by which others reach it, as a reverse proxy passes them on.
+    store
+        Folder that keeps data and runs, so that links still lead to them when the server has been
+        restarted; ``None`` takes that of ``TRANSREC_STORE`` or of the platform.
+    keep
+        Whether to keep anything on disk.
 
     Raises
     ------
     BadSettingError
-        When the port is taken, the path or a name is none, or a limit is set to what is none.
+        When the port is taken, the path or a name is none, a limit is set to what is none, or the
+        folder cannot be written.
     """
     limits, prefix = Limits.current(), _path(base_path)
     allowed = [_name(name) for name in names]
     chosen = choose_port(host, port)
     log.quote_nothing()
+    if keep:
+        keep_in(store)
     # Streamlit looks for .streamlit/config.toml beside the script that was started. That is the
     # console script here, so it has to be told that the app is meant.
     sys.argv = [str(APP)]

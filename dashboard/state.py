@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboard.jobs import REGISTER, Workspace
+from transrec_core.errors import TransrecError
 
 if TYPE_CHECKING:
     from dashboard.compute import Change
@@ -25,6 +26,8 @@ class Tab:
         Which workspace it shows.
     lost_link
         Whether the link it was opened with led nowhere.
+    lost_why
+        Why, where more is known than that nothing is there.
     uploads
         How many files each dropzone took in; a new number is a new, empty uploader.
     watched_job
@@ -38,10 +41,13 @@ class Tab:
         Steps of the guide that were looked at.
     going
         Page that a button of the guide leads to, until the tab is there.
+    forgetting
+        Whether it asks once more before everything is forgotten.
     """
 
     workspace_id: str = ""
     lost_link: bool = False
+    lost_why: str = ""
     uploads: Counter[str] = field(default_factory=Counter)
     watched_job: str = ""
     replacing: set[str] = field(default_factory=set)
@@ -50,6 +56,7 @@ class Tab:
     guided: str = ""
     seen: set[str] = field(default_factory=set)
     going: str = ""
+    forgetting: bool = False
 
 
 def tab() -> Tab:
@@ -66,13 +73,14 @@ def workspace() -> Workspace:
     memory = tab()
     asked = st.query_params.get(LINK)
     if asked and asked != memory.workspace_id:
-        if REGISTER.find(asked) is not None:
+        memory.lost_why = ""
+        if _find(asked) is not None:
             memory.workspace_id = asked
             memory.lost_link = False
         else:
             memory.lost_link = True
             del st.query_params[LINK]
-    found = REGISTER.find(memory.workspace_id) if memory.workspace_id else None
+    found = _find(memory.workspace_id) if memory.workspace_id else None
     if found is None:
         if memory.workspace_id:
             memory.lost_link = True
@@ -85,11 +93,36 @@ def workspace() -> Workspace:
     return found
 
 
+def _find(id_: str) -> Workspace | None:
+    """The workspace of an id; where there is one that cannot be read, the tab remembers why."""
+    try:
+        return REGISTER.find(id_)
+    except TransrecError as error:
+        tab().lost_why = str(error)
+        return None
+
+
+def forget_workspace(space: Workspace) -> None:
+    """Remove all that a link shows, from the disk too, and start afresh.
+
+    Raises
+    ------
+    OSError
+        It could not be removed from the disk.
+    """
+    try:
+        REGISTER.forget(space)
+    finally:
+        leave_workspace()
+
+
 def leave_workspace() -> None:
     """Start afresh in an empty workspace; the old one stays under its link."""
     memory = tab()
     memory.workspace_id = REGISTER.create().id
     memory.lost_link = False
+    memory.lost_why = ""
+    memory.forgetting = False
     memory.replacing.clear()
     memory.uploads.update(memory.uploads.keys())
     if LINK in st.query_params:

@@ -176,6 +176,14 @@ STUDY_DONE = {
     "tsne": "The t-SNE map is drawn, on the Space page.",
     "sparsity": "Measured with fewer target ratings, on the Compare page.",
 }
+INTERRUPTED = {
+    "fit": "A fit was at work when the server ended; press Fit to repeat it.",
+    "sources": "The sources were being ranked when the server ended; the Compare page starts it "
+    "again.",
+    "tsne": "A t-SNE map was being drawn when the server ended; the Space page starts it again.",
+    "sparsity": "Fewer target ratings were being tried when the server ended; the Compare page "
+    "starts it again.",
+}
 STALE_STUDY = "The data or the settings have changed since"
 
 

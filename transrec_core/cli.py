@@ -122,6 +122,17 @@ def _parser() -> argparse.ArgumentParser:
         help="host name by which others reach it through a reverse proxy; may be given several "
         "times (default: this computer's own names)",
     )
+    keeping = app.add_mutually_exclusive_group()
+    keeping.add_argument(
+        "--store",
+        type=Path,
+        metavar="DIR",
+        help="folder that keeps data and runs, for this account alone (default: TRANSREC_STORE, "
+        "or the platform's folder for users' data)",
+    )
+    keeping.add_argument(
+        "--no-store", action="store_true", help="keep nothing on disk: all goes with the server"
+    )
     app.set_defaults(command=_app)
 
     check = commands.add_parser(
@@ -446,6 +457,8 @@ def _app(options: argparse.Namespace) -> int:
         open_browser=not options.no_browser,
         base_path=options.base_path,
         names=options.allow_host,
+        store=options.store,
+        keep=not options.no_store,
     )
     return 0
 

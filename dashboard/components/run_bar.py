@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from dashboard import compute, state, wording
-from dashboard.components import history, progress
+from dashboard import compute, jobs, state, wording
+from dashboard.components import history, kept, progress
 from dashboard.jobs import Result, Workspace
 from transrec_core.settings import Settings
 
@@ -12,8 +12,7 @@ def show(space: Workspace, settings: Settings) -> None:
     """Chips of data and model, the stale badge, earlier runs, and the job at work."""
     if state.tab().lost_link:
         st.warning(
-            "The server keeps results only while it runs and somebody looks at them. "
-            "Load the data again to go on.",
+            wording.escape_md(state.tab().lost_why, 400) or _nothing_there(),
             title="This link's run is no longer here",
             icon=":material/link_off:",
         )
@@ -32,7 +31,20 @@ def show(space: Workspace, settings: Settings) -> None:
                 )
             st.space("stretch")
             _more(space)
+    kept.show(space)
     progress.show(space)
+
+
+def _nothing_there() -> str:
+    """Why a link may lead nowhere."""
+    if jobs.REGISTER.keeper is None:
+        why = "The server keeps results only while it runs and somebody looks at them."
+    else:
+        why = (
+            "It was forgotten, or is of another server, or had to make room for others. The "
+            f"server keeps what is under a link {kept.how_long()}."
+        )
+    return f"{why} Load the data again to go on."
 
 
 def _listed(words: list[str]) -> str:
@@ -95,7 +107,7 @@ def _more(space: Workspace) -> None:
     ):
         st.markdown("**Link**")
         st.caption(
-            "Leads back to this data and these results, on this server only, while it runs. "
+            f"Leads back to this data and these results, on this server only, {kept.how_long()}. "
             "Whoever has it sees them."
         )
         st.code(state.link(space), language=None, wrap_lines=True)
@@ -118,3 +130,4 @@ def _more(space: Workspace) -> None:
             on_click=state.leave_workspace,
             help="An empty page with a new link. The old link keeps what is here.",
         )
+        kept.forgetting(space)

@@ -56,13 +56,14 @@ def _read(
     mapping: Mapping[str, str | None],
     dup: Duplicates,
     original: Original | None,
+    written: FileFormat | None,
 ) -> Loaded:
     try:
         ratings = to_ratings(table, mapping, duplicates=dup)
     except TransrecError as error:
         failure = _failure("Not usable yet", error)
-        return Loaded(name, table, mapping, dup, None, failure, original)
-    return Loaded(name, table, mapping, dup, ratings, None, original)
+        return Loaded(name, table, mapping, dup, None, failure, original, written)
+    return Loaded(name, table, mapping, dup, ratings, None, original, written)
 
 
 def load_side(
@@ -102,7 +103,8 @@ def load_side(
         return False
     kept = {r: c for r, c in written.columns.items() if c is None or c in table.report.columns}
     mapping = amended(table.report.mapping, kept)
-    loaded = _read(name, table, mapping, written.duplicates, original)
+    loaded = _read(name, table, mapping, written.duplicates, original, written)
+    space.keep_file(content, name)
     with space.lock:
         space.refused.pop(side, None)
         _put(space, side, loaded)
@@ -122,6 +124,18 @@ def reread(
     return load_side(space, side, loaded.original.read(), loaded.name, written, loaded.original)
 
 
+def read_again(content: bytes, name: str, written: FileFormat) -> Loaded:
+    """Read a file as it was read before, all columns as ``written`` says.
+
+    Raises
+    ------
+    UnreadableFileError
+        When it cannot be read any more.
+    """
+    table, original = written.table(content, name), put_aside(content)
+    return _read(name, table, dict(written.columns), written.duplicates, original, written)
+
+
 def _put(space: Workspace, side: Side, loaded: Loaded | None) -> None:
     if side == "source":
         space.source = loaded
@@ -135,7 +149,9 @@ def remap(
     """Read a loaded table's columns in another way."""
     before = space.side(side)
     assert before is not None
-    loaded = _read(before.name, before.table, dict(mapping), duplicates, before.original)
+    loaded = _read(
+        before.name, before.table, dict(mapping), duplicates, before.original, before.written
+    )
     with space.lock:
         _put(space, side, loaded)
 
@@ -332,11 +348,12 @@ def load_items(
         with space.lock:
             space.refused["items"] = failure
         return False
+    space.keep_file(content, name)
     with space.lock:
         space.refused.pop("items", None)
         kept = tuple(e for e in space.items if not set(e.sides) <= set(sides))
         digest = hashlib.sha256(content).hexdigest()
-        space.items = (*kept, LoadedItems(name, items, tuple(sides), digest))
+        space.items = (*kept, LoadedItems(name, items, tuple(sides), digest, encoding))
     return True
 
 

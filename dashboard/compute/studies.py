@@ -9,8 +9,8 @@ from dashboard import sample, studies, wording
 from dashboard.compute.loading import _failure, _later
 from dashboard.jobs import Loaded, Workspace
 from dashboard.originals import put_aside
+from transrec_core.data.formats import FileFormat
 from transrec_core.data.ratings import to_ratings
-from transrec_core.data.reading import read_table
 from transrec_core.errors import TransrecError
 from transrec_core.settings import Settings
 
@@ -18,7 +18,8 @@ from transrec_core.settings import Settings
 def add_candidate(space: Workspace, content: bytes, name: str, encoding: str | None = None) -> bool:
     """Read another source to rank; a refused one is told and leaves the others in place."""
     try:
-        table = read_table(content, name=name, encoding=encoding)
+        written = FileFormat(encoding)
+        table = written.table(content, name)
         ratings = to_ratings(table)
     except TransrecError as error:
         failure = _failure(
@@ -30,7 +31,8 @@ def add_candidate(space: Workspace, content: bytes, name: str, encoding: str | N
             space.refused["candidate"] = failure
         return False
     original = put_aside(content)
-    found = Loaded(name, table, table.report.mapping, "last", ratings, None, original)
+    space.keep_file(content, name)
+    found = Loaded(name, table, table.report.mapping, "last", ratings, None, original, written)
     with space.lock:
         space.refused.pop("candidate", None)
         others = tuple(c for c in space.candidates if c.name != name)

@@ -92,7 +92,8 @@ def serving(
             stdout=stream,
             stderr=subprocess.STDOUT,
             cwd=elsewhere,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "TRANSREC_STORE": str(folder / "store")}
+            | dict(environment or {}),
         )
     address = f"http://127.0.0.1:{port}{base_path}"
     try:
