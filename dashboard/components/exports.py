@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from dashboard import compute, state, wording
+from dashboard.components import kept
 from dashboard.jobs import Result
 from transrec_core.recommending import listed_methods
 from transrec_core.reporting.sentences import counted, method_inside, one
@@ -338,5 +339,24 @@ def repeat(result: Result) -> None:
             st.code(command, language=None, wrap_lines=True)
         st.caption(
             "The link in the address bar leads back here too, but only on this server and only "
-            "while it runs."
+            f"{kept.how_long()}."
+        )
+
+
+def save(result: Result) -> None:
+    """The run itself as one file."""
+    with st.container(border=True, key="export_run"):
+        st.subheader("Save this run", anchor=False)
+        st.caption(
+            "Everything that the pages show of this run, as one file that “Open a saved run” on "
+            "the Data page reads, here or on another computer. The ratings of its users are "
+            "inside: give it only to those who may see them."
+        )
+        name = wording.safe_filename(result.name)
+        _download(
+            "Save this run",
+            f"{name}.transrec",
+            "application/octet-stream",
+            partial(compute.saved_run, result),
+            "export_saved_run",
         )

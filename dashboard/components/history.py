@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard import charts, compute, state, wording
-from dashboard.components import chart, fit_form
+from dashboard import charts, compute, jobs, state, wording
+from dashboard.components import chart, fit_form, states
 from dashboard.jobs import Result, Workspace
 from dashboard.wording import escape_md, plain
 from transrec_core.limits import Limits
@@ -60,8 +60,9 @@ def show(space: Workspace) -> None:
     pinned = sum(result.pinned for result in space.results)
     limits = Limits.current()
     full = pinned >= limits.pinned_runs
+    where = "while the server runs" if jobs.REGISTER.keeper is None else "on the server's disk"
     st.caption(
-        f"Kept while the server runs: the newest {limits.kept_runs} and up to "
+        f"Kept {where}: the newest {limits.kept_runs} and up to "
         f"{limits.pinned_runs} pinned ones. "
         + (
             f"{limits.pinned_runs} are pinned, so unpin one before you pin another."
@@ -71,12 +72,65 @@ def show(space: Workspace) -> None:
     )
     for result in space.results:
         _row(space, result, full)
+    with st.expander("Open a saved run", icon=":material/folder_open:", key="open_run"):
+        opening(space)
+
+
+def opening(space: Workspace) -> None:
+    """A dropzone for a saved run, which is then shown as any other."""
+    memory = state.tab()
+    # A new number makes a new, empty uploader.
+    key = f"up_run_{memory.uploads['up_run']}"
+    st.file_uploader(
+        "Saved run",
+        key=key,
+        label_visibility="collapsed",
+        on_change=_open,
+        args=(space, key),
+    )
+    st.caption(
+        "A .transrec file, as “Save this run” on the Export page and the command line write it."
+    )
+    if "run" in space.refused:
+        states.refused(space, "run")
+        st.button(
+            "Dismiss",
+            key="dismiss_run",
+            icon=":material/close:",
+            type="tertiary",
+            on_click=compute.dismiss,
+            args=(space, "run"),
+        )
+
+
+def _open(space: Workspace, key: str) -> None:
+    file = state.get(key)
+    if file is None:
+        return
+    if compute.open_run(space, file.getvalue(), file.name):
+        fill_form(space.settings)
+    state.tab().uploads["up_run"] += 1
+
+
+def origin(space: Workspace) -> None:
+    """Which files an opened run on show came of, where they are not the loaded ones."""
+    shown = space.shown
+    if shown is None or not shown.opened or shown.inputs == space.inputs:
+        return
+    files = " and ".join(escape_md(name, 60) for name in shown.names if name) or "unnamed files"
+    st.info(
+        f"It was opened from {escape_md(shown.opened, 60)} and fitted on {files}, which are not "
+        "loaded. Every page shows it; load these files to fit again.",
+        title=f"{escape_md(shown.name, NAME_LENGTH)} is a saved run",
+        icon=":material/folder_open:",
+    )
 
 
 def _row(space: Workspace, result: Result, full: bool) -> None:
     entry = compute.entry(space, result)
     current = result is space.shown
     name = escape_md(result.name, NAME_LENGTH)
+    opened = f" · opened from {escape_md(result.opened, 60)}" if result.opened else ""
     with st.container(border=True, key=f"run_{result.id}", gap="small"):
         with st.container(gap="xxsmall", width="stretch"):
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -103,7 +157,7 @@ def _row(space: Workspace, result: Result, full: bool) -> None:
             _told(entry)
             st.caption(
                 f"{wording.clock(result.at)} · {escape_md(entry.settings, 200)}  \n"
-                f"{escape_md(entry.data, 200)} · run {result.id}"
+                f"{escape_md(entry.data, 200)} · run {result.id}{opened}"
             )
         _actions(space, result, full)
 

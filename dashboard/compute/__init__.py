@@ -106,6 +106,7 @@ from dashboard.compute.runs import (
     stale,
     target_only,
 )
+from dashboard.compute.saving import open_run, saved_run
 from dashboard.compute.space import (
     ALIGNED,
     BEFORE,
@@ -269,6 +270,7 @@ __all__ = [
     "names",
     "neighbours",
     "new_items",
+    "open_run",
     "other_sources",
     "over_represented",
     "own_rows",
@@ -287,6 +289,7 @@ __all__ = [
     "reread",
     "row_of",
     "sample_candidate",
+    "saved_run",
     "scale",
     "search",
     "searched",

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import charts, compute, state
-from dashboard.components import chart, checks, fit_form, states, success, upload
+from dashboard.components import chart, checks, fit_form, history, states, success, upload
 
 space = state.workspace()
 states.heading(
@@ -15,8 +15,11 @@ states.heading(
 with st.container():
     states.last_failure(space)
     success.banner(space)
+    history.origin(space)
     if space.empty:
         upload.sample_card(space)
+        with st.expander("Open a saved run", icon=":material/folder_open:", key="open_run"):
+            history.opening(space)
 
 cards = st.grid(2, min_column_width=400)
 with cards.cell():

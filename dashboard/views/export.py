@@ -29,4 +29,5 @@ else:
     exports.evidence(result)
     exports.factors(result)
     exports.repeat(result)
+    exports.save(result)
     exports.everything(result, lists)
