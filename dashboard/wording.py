@@ -2,11 +2,11 @@
 
 import math
 import re
-import unicodedata
 from datetime import datetime
 
 from transrec_core.reporting.sentences import METHOD_WORDS, method_words, metric_words, one
 from transrec_core.settings import PRIORS
+from transrec_core.showing import plain as plain
 
 APP_NAME = "transrec"
 
@@ -141,34 +141,37 @@ COLUMN_HELP = {
     "Target ratings": "Share of the other users' target ratings that were kept, and their number.",
 }
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
+# Signs that Streamlit makes one of, such as a dash of two hyphens.
+_DRAWN_TOGETHER = re.compile(r"(\\[-<>~])(?=\\[-=>])")
 WORD_JOINER = "\u2060"
-
-
-def plain(text: object, limit: int = 200) -> str:
-    """Text from data, fit for display: one line, no control or direction-changing characters."""
-    flat = _CONTROL.sub(" ", str(text))
-    kept = "".join(c for c in flat if unicodedata.category(c) not in ("Cf", "Cs", "Co", "Cn"))
-    return kept if len(kept) <= limit else kept[: limit - 1] + "…"
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
 def escape_md(text: object, limit: int = 200) -> str:
     """Text from data as Markdown that shows exactly this text and nothing else.
 
-    Backslashes stop Markdown's own syntax. Colons, ``@`` and ``www`` get an invisible word joiner
-    behind them, because icons, emoji codes and bare links are looked for after the backslashes
-    have gone.
+    Backslashes stop Markdown's own syntax. Colons, ``@``, ``www`` and the first sign of ``->`` and
+    its like get an invisible word joiner behind them, because icons, emoji codes, bare links and
+    arrows are looked for after the backslashes have gone.
     """
     escaped = _MARKDOWN.sub(r"\\\1", plain(text, limit))
     escaped = escaped.replace(":", ":" + WORD_JOINER).replace("@", "@" + WORD_JOINER)
+    escaped = _DRAWN_TOGETHER.sub(r"\1" + WORD_JOINER, escaped)
     return re.sub(r"(?i)(www)(?=\\\.)", r"\1" + WORD_JOINER, escaped)
 
 
+def escape_badge(text: object, limit: int = 200) -> str:
+    """The same for the label of a badge, whose square brackets Streamlit escapes itself."""
+    return escape_md(text, limit).replace("\\[", "[").replace("\\]", "]")
+
+
 def safe_filename(text: str) -> str:
-    """A download's name: letters, digits, dots, dashes and underscores only."""
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
-    return slug[:80] or "transrec"
+    """A download's name: letters, digits, dots, dashes and underscores, good on every system."""
+    slug = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._-]+", "-", text)).strip("-.")
+    slug = slug[:80].rstrip("-.") or "transrec"
+    # Windows takes these for devices, whatever the ending.
+    return f"_{slug}" if _DEVICE.match(slug) else slug
 
 
 STUDY_DONE = {

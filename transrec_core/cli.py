@@ -18,6 +18,7 @@ from transrec_core.errors import (
 )
 from transrec_core.limits import overridden
 from transrec_core.settings import DEFAULT_SHOTS, PRIORS, Settings
+from transrec_core.showing import plain
 
 # Everything that loads NumPy or pandas is imported where it is used: help has to be quick.
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failed(message: str) -> int:
-    sys.stderr.write(f"transrec: {' '.join(message.split())}\n")
+    # An id can hold what makes a terminal act.
+    sys.stderr.write(f"transrec: {plain(' '.join(message.split()), len(message) + 1)}\n")
     return FAILED
 
 
@@ -495,7 +497,7 @@ def _told(report: "ImportReport") -> str:
         fix = f" {problem.fix}" if problem.fix else ""
         lines.append(f"  {problem.severity} {problem.code}{where}: {problem.message}{fix}")
     lines += [f"  in {choice.encoding}: {choice.preview}" for choice in report.encodings]
-    return "\n".join(lines)
+    return "\n".join(plain(line, len(line) + 1) for line in lines)
 
 
 def _recommend(options: argparse.Namespace) -> int:
@@ -681,7 +683,7 @@ def _ranked(table: "pd.DataFrame") -> str:
             f"{row['shots']} target interactions, {row['judged_users']:,} users; {size}, "
             f"correlation {row['correlation']:.2f}, {row['seconds']:.1f} s"
         )
-    return "\n".join(lines) + "\n"
+    return "".join(f"{plain(line, len(line) + 1)}\n" for line in lines)
 
 
 def _require_file(path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import charts, wording
+from dashboard import charts, compute, wording
 
 SelectionMode = Literal["points", "box", "lasso"]
 
@@ -18,6 +18,14 @@ def show(figure: go.Figure, key: str, alt: str, reading: str) -> None:
     """Draw a figure; ``alt`` tells its subject, ``reading`` how to look at it."""
     st.plotly_chart(figure, key=key, config=charts.CONFIG, alt=alt)
     st.caption(reading)
+
+
+def cells(frame: "pd.DataFrame", key: str, alt: str, **look: Any) -> None:
+    """A table of any length without its index; texts from data are shown as one plain line.
+
+    ``look`` is what ``st.dataframe`` takes besides.
+    """
+    st.dataframe(compute.plain_cells(frame), hide_index=True, key=key, alt=alt, **look)
 
 
 def table(
@@ -36,14 +44,7 @@ def table(
         for name in frame.columns
         if name in wording.COLUMN_HELP
     }
-    st.dataframe(
-        frame,
-        hide_index=True,
-        height=height,
-        key=key,
-        alt=alt,
-        column_config={**known, **(columns or {})},
-    )
+    cells(frame, key, alt, height=height, column_config={**known, **(columns or {})})
 
 
 def select(

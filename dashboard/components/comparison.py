@@ -222,9 +222,8 @@ def _further(shot: "ShotEvidence", cold: str) -> None:
             f"Means over test {one(cold)}s with {wording.shots(shot.shots)}. Point at a column's "
             "name for what it is."
         )
-        st.dataframe(
+        chart.cells(
             table,
-            hide_index=True,
             height="content",
             key="further_table",
             alt="Further metrics of every method",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from dashboard import compute, state, wording
-from dashboard.components import kept
+from dashboard.components import chart, kept
 from dashboard.jobs import Result
 from transrec_core.recommending import listed_methods
 from transrec_core.reporting.sentences import counted, method_inside, one
@@ -162,9 +162,8 @@ def _preview(result: Result, asked: Lists) -> None:
 
 def table(frame: "pd.DataFrame", key: str) -> None:
     """Lists of any length; rows are sent to the browser as it scrolls to them."""
-    st.dataframe(
+    chart.cells(
         frame,
-        hide_index=True,
         height=360,
         key=key,
         alt="Recommendation lists, one row a recommendation",
@@ -336,7 +335,7 @@ def repeat(result: Result) -> None:
             "export_config",
         )
         for command in compute.commands(result):
-            st.code(command, language=None, wrap_lines=True)
+            st.code(wording.plain(command, 10_000), language=None, wrap_lines=True)
         st.caption(
             "The link in the address bar leads back here too, but only on this server and only "
             f"{kept.how_long()}."

@@ -403,6 +403,7 @@ def _results(before: Result, shown: Result, kind: str, dark: bool) -> None:
 
 def _result_columns(names: tuple[str, str], metric: str, who: str) -> dict[str, Any]:
     text, (before, after) = st.column_config.TextColumn, names
+    one, other = (escape_md(name) for name in names)  # help is Markdown, labels are not
     return {
         "shots": st.column_config.NumberColumn(
             "Shots", help="Target interactions known of each.", pinned=True, width="small"
@@ -411,11 +412,11 @@ def _result_columns(names: tuple[str, str], metric: str, who: str) -> dict[str, 
         "after": text(after, help=f"{metric} in this run, mean over its test {who}."),
         "difference": text(
             "Difference",
-            help=f"{after} minus {before} on the same {who}, above zero better, with its 95 % "
+            help=f"{other} minus {one} on the same {who}, above zero better, with its 95 % "
             "interval.",
         ),
-        "better": text("Better", help=f"Share of {who} for whom {after} is strictly better."),
-        "worse": text("Worse", help=f"Share of {who} for whom {after} is strictly worse."),
+        "better": text("Better", help=f"Share of {who} for whom {other} is strictly better."),
+        "worse": text("Worse", help=f"Share of {who} for whom {other} is strictly worse."),
         "users": text(who.capitalize(), help=f"Test {who} whom both runs judged."),
         "gain_before": text(
             f"Gain in {before}", help="Over the best baseline of that run, with its 95 % interval."

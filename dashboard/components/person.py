@@ -480,9 +480,8 @@ def _histories(result: Result, user: str, changes: "compute.Changes") -> None:
                 continue
             best = ", best first" if "rating" in frame else ""
             st.caption(f"{wording.plural(len(frame), 'interaction')}{best}.")
-            st.dataframe(
+            chart.cells(
                 compute.shown_history(result, domain, frame),
-                hide_index=True,
                 key=f"history_table_{domain}",
                 height="content" if len(frame) < 8 else 300,
                 alt=f"The {one(cold)}'s {domain} interactions",

@@ -69,7 +69,7 @@ def _data_chips(space: Workspace) -> None:
                 help=wording.escape_md(loaded.name),
             )
         else:
-            st.badge(f"{word} · {wording.escape_md(loaded.name, 40)}", color="gray")
+            st.badge(f"{word} · {wording.escape_badge(loaded.name, 40)}", color="gray")
     if compute.both_usable(space):
         shared = len(compute.pair(space).shared)
         st.badge(
@@ -95,7 +95,7 @@ def _model_chip(result: Result) -> None:
         + (f" {wording.WARM_SENTENCE}" if warm else ""),
     )
     st.badge(
-        f"{wording.escape_md(result.name, 40)} · run {result.id} · {wording.clock(result.at)}",
+        f"{wording.escape_badge(result.name, 40)} · run {result.id} · {wording.clock(result.at)}",
         color="violet",
         help="Name, id and time of the run on show.",
     )

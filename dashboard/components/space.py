@@ -408,9 +408,8 @@ def _inspector(result: Result, view: str, dark: bool, *, lasso: bool) -> None:
                 f"Nearest {domain} items by taste"
                 + (", by its own factors" if view == compute.BEFORE else "")
             )
-            st.dataframe(
+            chart.cells(
                 rows[["name", "cosine"]],
-                hide_index=True,
                 height=218,
                 key=key,
                 alt=f"Nearest {domain} items with their cosine",
@@ -459,9 +458,8 @@ def _similar_by_text(result: Result, facts: compute.ItemFacts) -> None:
             st.caption("No other item shares a topic with this one.")
             return
         st.caption(f"{wording.DOMAIN_WORDS[facts.domain]} items of like title, genres and text")
-        st.dataframe(
+        chart.cells(
             similar[["name", "cosine"]],
-            hide_index=True,
             key="near_text",
             alt="Items with similar text and their cosine",
             column_config={
@@ -483,9 +481,8 @@ def _region(result: Result, rows: "pd.DataFrame") -> None:
         st.caption(" · ".join(f"{counts[d]:,} {d}" for d in compute.SIDES if d in counts))
         listed = rows[["domain", ITEM, "name", "interactions"]].rename(columns={"name": "title"})
         listed = listed.sort_values("interactions", ascending=False, kind="stable")
-        st.dataframe(
+        chart.cells(
             listed[["title", "domain", "interactions"]],
-            hide_index=True,
             height=260,
             key="region_table",
             alt="Items inside the lasso",
@@ -511,9 +508,8 @@ def _region(result: Result, rows: "pd.DataFrame") -> None:
             genres = compute.over_represented(result, domain, ids)
             if not genres.empty:
                 st.caption(f"Genres of the {domain} items, beside the whole catalogue")
-                st.dataframe(
+                chart.cells(
                     genres,
-                    hide_index=True,
                     key=f"region_genres_{domain}",
                     alt=f"Genres over-represented among the {domain} items of the lasso",
                     column_config={

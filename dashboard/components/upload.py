@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import charts, compute, state, wording
 from dashboard.components import chart, guide, states
 from dashboard.jobs import Failure, Loaded, Side, Workspace
-from dashboard.wording import escape_md
+from dashboard.wording import escape_badge, escape_md
 from transrec_core.data.opening import COMMON_ENCODINGS
 from transrec_core.data.report import DELIMITER_NAMES
 
@@ -227,7 +227,7 @@ def _candidates(space: Workspace) -> None:
             horizontal=True, vertical_alignment="center", gap="small", key=f"candidate_{place}"
         ):
             st.badge(
-                f"{escape_md(candidate.name, 40)} · "
+                f"{escape_badge(candidate.name, 40)} · "
                 f"{wording.plural(candidate.table.report.rows, 'row')}",
                 icon=":material/description:",
                 color="blue",

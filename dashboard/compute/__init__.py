@@ -58,7 +58,7 @@ from dashboard.compute.loading import (
     wrong_rows,
 )
 from dashboard.compute.memory import SIDES
-from dashboard.compute.naming import name_of, names, subject, titles
+from dashboard.compute.naming import name_of, names, plain_cells, subject, titles
 from dashboard.compute.people import (
     UserGains,
     cold_users,
@@ -278,6 +278,7 @@ __all__ = [
     "pair",
     "parse_ids",
     "path_of",
+    "plain_cells",
     "preview",
     "random_user",
     "ranked_sources",

@@ -10,6 +10,7 @@ import pandas as pd
 
 from dashboard import sample, wording
 from dashboard.compute.memory import SIDES
+from dashboard.compute.naming import plain_cells
 from dashboard.jobs import Failure, Loaded, LoadedItems, Side, Workspace
 from dashboard.originals import Original, put_aside
 from transrec_core.data.formats import FileFormat
@@ -212,8 +213,9 @@ def preview(loaded: Loaded) -> Preview:
     columns = [c for c in used if c in loaded.table.report.columns]
     columns += [c for c in loaded.table.report.columns if c not in used]
     named = {c: f"{c} → {wording.ROLE_WORDS[used[c]].lower()}" for c in columns if c in used}
-    frame = first_rows(loaded.table)[columns].rename(columns=named)
-    return Preview(frame, {named[c]: used[c] for c in named})
+    frame = plain_cells(first_rows(loaded.table)[columns].rename(columns=named))
+    heads = dict(zip(columns, frame.columns, strict=True))
+    return Preview(frame, {heads[c]: used[c] for c in named})
 
 
 def first_rows(table: Table, positions: Sequence[int] | None = None) -> pd.DataFrame:

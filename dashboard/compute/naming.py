@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from dashboard import wording
 from dashboard.compute.memory import remember
 from dashboard.compute.runs import new_items
 from dashboard.jobs import Result
@@ -53,3 +54,25 @@ def subject(result: Result, user: str) -> str:
         return found
 
     return remember(result, "subjects", make).get(user, user) if new_items(result) else user
+
+
+def plain_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table whose texts and heads are fit to be shown; the same table where they all are."""
+    shown = frame
+    for place in range(frame.shape[1]):
+        values = frame.iloc[:, place]
+        if not isinstance(values.dtype, pd.StringDtype) and values.dtype != object:
+            continue
+        # Long lists repeat their texts many times over.
+        texts = [text for text in values.drop_duplicates() if isinstance(text, str)]
+        odd = {t: wording.plain(t, len(t) + 1) for t in texts if not t.isprintable()}
+        if odd:
+            shown = shown.copy(deep=False) if shown is frame else shown
+            shown.isetitem(place, [odd.get(value, value) for value in values])
+    heads: dict[object, None] = {}
+    for column in frame.columns:
+        head = wording.plain(column, len(column) + 1) if isinstance(column, str) else column
+        while head in heads:
+            head = f"{head} *"  # two columns of one name could not be told apart
+        heads[head] = None
+    return shown if list(heads) == list(frame.columns) else shown.set_axis(list(heads), axis=1)

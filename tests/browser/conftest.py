@@ -277,7 +277,13 @@ def tab(server: str, browser: Any) -> Iterator[Callable[..., Tab]]:
         made.page.on("console", console)
         made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
         made.page.on("response", response)
+
+        def dialog(asked: Any) -> None:
+            made.complaints.append(f"asked with a dialog: {asked.message}")
+            asked.dismiss()
+
         made.page.on("request", request)
+        made.page.on("dialog", dialog)
         opened.append(made)
         return made
 

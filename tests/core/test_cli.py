@@ -88,6 +88,17 @@ def test_check_speaks_of_the_table_where_the_ratings_are_no_use(run, tmp_path):
     assert report["problems"][0]["code"] == "NO_RATINGS"
 
 
+def test_what_a_terminal_would_act_on_is_not_written_to_it(run, tmp_path):
+    bad = tmp_path / "bad.csv"
+    bad.write_text("user,item,rating\nu1,i1,\x1b[2Jfive\u202e\nu2,i2,5\n")
+    missing = tmp_path / "\x1b]0;title\x07.csv"
+    for arguments in (("check", bad), ("recommend", missing, bad, "--out", tmp_path / "r.csv")):
+        _, out, err = run(*arguments)
+        said = out + err
+        assert "[2Jfive" in said or "]0;title" in said
+        assert not any(sign in said for sign in "\x1b\x07\u202e")
+
+
 def test_check_refuses_a_missing_file(run, tmp_path):
     code, out, _ = run("check", tmp_path / "nothing.csv", "--json")
     assert code == 1

@@ -46,6 +46,7 @@ def test_the_server_is_closed_to_the_outside(config: dict[str, dict[str, object]
     assert server["enableCORS"] is True
     assert server["enableStaticServing"] is False
     assert server["fileWatcherType"] == "none"
+    assert server["enableAgentApi"] is False
     assert config["browser"]["gatherUsageStats"] is False
     assert client["disableDataExport"] is True
     assert client["showErrorDetails"] == "none"

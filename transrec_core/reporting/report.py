@@ -1,7 +1,7 @@
 """A report in one HTML file that needs no network and works in light and dark."""
 
+import html
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from typing import Any
 
 from transrec_core.evidence.results import (
@@ -28,6 +28,7 @@ from transrec_core.reporting.sentences import (
     served_words,
     verdict_sentence,
 )
+from transrec_core.showing import plain
 
 # Nothing may be loaded: a report is sent around and opened years later.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -102,6 +103,11 @@ def report_html(comparison: Comparison, evidence: Mapping[str, Any]) -> str:
         f"<style>{STYLE}</style>\n</head>\n<body>\n<main>\n" + "\n".join(body) + "\n</main>\n"
         "</body>\n</html>\n"
     )
+
+
+def escape(text: str) -> str:
+    """Text as HTML that shows it on one line, without what cannot be seen or turns it round."""
+    return html.escape(plain(text, len(text) + 1))
 
 
 def _title(headline: Evidence, data: Mapping[str, Mapping[str, Any]]) -> str:
