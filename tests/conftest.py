@@ -18,6 +18,18 @@ os.environ["TRANSREC_STORE"] = "off"
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several workers (``-n 2 --dist loadgroup``) a file stays whole and browsers in turn.
+
+    Files share what is expensive to make; two browsers at once would make each other late.
+    """
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            file = item.path.relative_to(ROOT / "tests")
+            group = "browser" if file.parts[0] == "browser" else str(file)
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def sample_data() -> Path:
     return ROOT / "sample_data"
