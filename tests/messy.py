@@ -150,6 +150,10 @@ def polluted() -> Iterator[Case]:
         yield _case(f"{name} above the table", above + TEXT, None, "PREAMBLE")
     yield _case("comments that look like rows", "# a,b,c\n" + TEXT + "# d,e,f\n",
                 [["# a", "b", "c"], *GOOD, ["# d", "e", "f"]], "COMMENT_LINES")  # fmt: skip
+    for name, above in (("cells", ",,\n"), ("quoted cells", '"",,""\n\r\n,,\n')):
+        yield _case(f"empty {name} above the names", above + TEXT, GOOD)
+        broken = above + TEXT + "u,i\n"
+        yield _case(f"empty {name} above, a short row below", broken, GOOD, "RAGGED")
     padded = [["Report", "", ""], *GOOD]
     yield _case("a padded line above", _lines(padded), padded, "BLANK_COLUMN")
     for name, more in (("short row", "u,i\n"), ("long row", "u,i,1,2\n"), ("footer", "Sum: 9\n"),

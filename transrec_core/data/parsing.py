@@ -8,7 +8,7 @@ would guess about goes through Python's csv module, which counts lines and refus
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,13 +73,14 @@ def parse(
     *,
     quoting: bool = True,
     escape: str | None = None,
+    line: int = 1,
 ) -> Parsed:
     """Read all rows of ``width`` cells as text; rows whose cells are all empty are dropped.
 
     Parameters
     ----------
     data
-        UTF-8 without a byte order mark.
+        UTF-8 without a byte order mark, from the first row that has a cell that is not empty.
     delimiter
         One character; of blanks any number in a row.
     width
@@ -90,6 +91,8 @@ def parse(
         Whether ``"`` encloses cells.
     escape
         Character that takes the meaning from the next one, where the file has one.
+    line
+        Line of the file that the data begins in.
 
     Raises
     ------
@@ -108,8 +111,9 @@ def parse(
         parsed = _parse_plain(data, delimiter, width, header) if len(data) >= LARGE else None
         parsed = parsed or _parse_clean(data, delimiter, width, header, quoting)
         if parsed is not None:
-            return parsed
-    return _parse_carefully(data, delimiter, width, header, quoting, escape)
+            lines = None if parsed.lines is None else parsed.lines + (line - 1)
+            return replace(parsed, lines=lines, first_line=parsed.first_line + line - 1)
+    return _parse_carefully(data, delimiter, width, header, quoting, escape, line)
 
 
 def plain_quotes(data: bytes, delimiter: str) -> bool:
@@ -203,7 +207,13 @@ def _empty(column: pa.ChunkedArray) -> "NDArray[np.bool_]":
 
 
 def _parse_carefully(
-    data: bytes, delimiter: str, width: int, header: bool, quoting: bool, escape: str | None
+    data: bytes,
+    delimiter: str,
+    width: int,
+    header: bool,
+    quoting: bool,
+    escape: str | None,
+    begin: int,
 ) -> Parsed:
     csv.field_size_limit(Limits.current().cell_chars)
     text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
@@ -221,7 +231,7 @@ def _parse_carefully(
     lines: list[NDArray[np.int64]] = []
     row_lines: list[int] = []
     ragged_lines: list[int] = []
-    ragged, line = 0, 1
+    ragged, line = 0, begin
     waiting_for_header = header
 
     def flush() -> None:
@@ -233,7 +243,7 @@ def _parse_carefully(
 
     try:
         for row in reader:
-            start, line = line, reader.line_num + 1
+            start, line = line, begin + reader.line_num
             if not any(row):
                 continue
             if waiting_for_header:
@@ -254,6 +264,6 @@ def _parse_carefully(
         pa.chunked_array([chunk[i] for chunk in chunks], pa.large_string()) for i in range(width)
     ]
     all_lines = np.concatenate(lines) if lines else np.empty(0, np.int64)
-    first_line = int(all_lines[0]) if len(all_lines) else 1 + int(header)
+    first_line = int(all_lines[0]) if len(all_lines) else begin + int(header)
     regular = bool((all_lines == np.arange(len(all_lines)) + first_line).all())
     return Parsed(columns, None if regular else all_lines, first_line, ragged, tuple(ragged_lines))

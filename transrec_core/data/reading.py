@@ -244,7 +244,8 @@ def _from_plain_file(
         dialect = _dialect(sniffing.sample_of(head), delimiter, header, name)
         how = dialect.delimiter, dialect.width, dialect.header
         fits = dialect.quoting and how[0] != " " and how[0].isascii()
-        if not (fits and plain_quotes(head, how[0])) or sniffing.named_delimiter(head):
+        odd = sniffing.named_delimiter(head) or sniffing.first_row(head, how[0])[0] > 0
+        if odd or not (fits and plain_quotes(head, how[0])):
             return None
         opened = OpenedFile(name, head, start_hashing(path))
         columns = parse_plain(path, *how)
@@ -263,12 +264,15 @@ def _from_text(
     notes: list[Problem] = []
     named = sniffing.named_delimiter(data)
     if named is not None:
-        # The line end stays, so that lines count as in the file.
+        # The line end stays: a blank line above the table, and lines count as in the file.
         delimiter, data = delimiter or named[0], data[named[1] :]
         notes.append(_named_delimiter(named[0]))
     asked = delimiter is not None
-    line = sniffing.first_line(data)
-    dialect = _dialect(sniffing.sample_of(data), delimiter, header, name, line)
+    sample = sniffing.sample_of(data)
+    delimiter = delimiter or sniffing.guess_delimiter(sample)
+    begin, line = sniffing.first_row(data, delimiter)
+    data = data[begin:]
+    dialect = _dialect(sample, delimiter, header, name, line)
     parsed_with = dialect.delimiter
     if not dialect.quoting:
         parsed_with = sniffing.stand_in(data) or ""
@@ -282,7 +286,7 @@ def _from_text(
         data = data.replace(dialect.delimiter.encode(), parsed_with.encode())
     if dialect.header and b"\n" not in data and b"\r" not in data:
         raise _no_rows(name, dialect.found(encoding))
-    parsed, quotes = _parse(data, parsed_with, dialect.width, dialect.header, dialect.quoting, name)
+    parsed, quotes = _parse(data, parsed_with, dialect, name)
     count = len(parsed.columns[0])
     if count == 0 and parsed.ragged:
         raise refusal(
@@ -506,36 +510,43 @@ def _cell_too_long(name: str, line: int) -> Exception:
 
 
 def _parse(
-    data: bytes, delimiter: str, width: int, header: bool, quoting: bool, name: str
+    data: bytes, delimiter: str, dialect: _Dialect, name: str
 ) -> tuple[Parsed, Problem | None]:
     """Parse by RFC 4180, else with backslash escapes, else with quotes as plain characters."""
+
+    def read(**how: Any) -> Parsed:
+        return parse(data, delimiter, dialect.width, dialect.header, line=dialect.line, **how)
+
     try:
-        return parse(data, delimiter, width, header, quoting=quoting), None
+        return read(quoting=dialect.quoting), None
     except BrokenQuotesError as error:
         broken = error
-    if b'\\"' in data:
-        try:
-            parsed = parse(data, delimiter, width, header, escape="\\")
-        except BrokenQuotesError:
-            pass
-        else:
-            if len(parsed.columns[0]) > 0:
-                return parsed, Problem(
-                    "BACKSLASH_ESCAPES",
-                    "info",
-                    "Quotes inside cells are written with a backslash and were read so.",
-                    "",
-                    rows=(broken.line,),
-                )
     # Tab-separated tables often mean quotes literally; elsewhere the row widths could not tell.
-    if delimiter == "\t":
-        parsed = parse(data, delimiter, width, header, quoting=False)
-        if parsed.ragged == 0 and len(parsed.columns[0]) > 0:
+    others: tuple[tuple[dict[str, Any], bool], ...] = (
+        ({"escape": "\\"}, b'\\"' in data),
+        ({"quoting": False}, delimiter == "\t"),
+    )
+    for how, applies in others:
+        try:
+            parsed = read(**how) if applies else None
+        except BrokenQuotesError:
+            continue
+        if parsed is None or len(parsed.columns[0]) == 0:
+            continue
+        if "escape" in how:
+            return parsed, Problem(
+                "BACKSLASH_ESCAPES",
+                "info",
+                "Quotes inside cells are written with a backslash and were read so.",
+                "",
+                rows=(broken.line,),
+            )
+        if parsed.ragged == 0:
             return parsed, Problem(
                 "BAD_QUOTE",
                 "warning",
-                f"Quotes are not closed as they should be (line "
-                f"{broken.line}), so all quotes were read as plain characters.",
+                f"Quotes are not closed as they should be (line {broken.line}), so all quotes were "
+                "read as plain characters.",
                 "Look at the cells with quotes.",
                 rows=(broken.line,),
             )

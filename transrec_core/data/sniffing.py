@@ -42,11 +42,15 @@ def named_delimiter(data: bytes) -> tuple[str, int] | None:
     return None if found is None else (found[1].decode("ascii", "replace"), found.end())
 
 
-def first_line(data: bytes) -> int:
-    """1-based line of the first row that is not blank."""
-    content = CONTENT.search(data)
-    end = content.start() if content else 0
-    return 1 + (data.count(b"\n", 0, end) or data.count(b"\r", 0, end))
+def first_row(data: bytes, delimiter: str) -> tuple[int, int]:
+    """Where the first row begins that has a cell that is not empty, and in which line (from 1)."""
+    divider = re.escape(delimiter.encode())
+    empty = rb'(?:"")?' if len(delimiter) == 1 else b""
+    above = rb"(?:%s(?:%s%s)*(?:\r\n|\r|\n))*" % (empty, divider, empty)
+    found = re.match(above, data)
+    end = found.end() if found else 0
+    breaks = data.count(b"\n", 0, end) + data.count(b"\r", 0, end) - data.count(b"\r\n", 0, end)
+    return end, 1 + breaks
 
 
 def stand_in(data: bytes) -> str | None:

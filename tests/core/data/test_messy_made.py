@@ -35,3 +35,17 @@ def test_a_messy_file_is_read_right_or_refused_by_name(case: Case) -> None:
     assert set(case.codes) <= codes
     if not case.header and not how:
         assert "NO_HEADER_GUESS" in codes
+
+
+@pytest.mark.parametrize("above", ["", "\n\n", ",,\n", "sep=,\n", '\n"",\n'])
+def test_lines_count_as_in_the_file_whatever_stands_above_the_table(above: str) -> None:
+    table = read_table((above + "user,item\nu,i\nv\nw,j\n,k\n").encode())
+    line = above.count("\n") + 1
+    (ragged,) = (p for p in table.report.problems if p.code == "RAGGED")
+    assert ragged.rows == (line + 2,)
+    (missing,) = (p for p in to_ratings(table).report.problems if p.code == "MISSING_ID")
+    assert missing.rows == (line + 4,)
+    clean = to_ratings(read_table((above + "user,item\nu,i\n,j\n").encode())).report
+    assert next(p.rows for p in clean.problems if p.code == "MISSING_ID") == (line + 2,)
+    names = read_table((above + "user,user\nu,i\n").encode()).report.problems
+    assert next(p.rows for p in names if p.code == "DUPLICATE_COLUMN") == (line,)

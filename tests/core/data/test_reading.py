@@ -92,7 +92,9 @@ def test_what_csv_writes_is_read_back_exactly(data):
         return
     table = read_table(content, delimiter=delimiter, header=True)
     assert table.frame.to_numpy().tolist() == kept
-    assert codes(table) in (["NO_MAPPING", "NO_RATING_COLUMN"],)
+    # Cells may by chance look like comments, or like rows that a quote has swallowed.
+    told = [code for code in codes(table) if code not in ("COMMENT_LINES", "ROWS_IN_QUOTES")]
+    assert told == ["NO_MAPPING", "NO_RATING_COLUMN"]
 
 
 @settings(max_examples=200, deadline=5000)
