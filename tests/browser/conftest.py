@@ -67,6 +67,7 @@ def serving(
     start: tuple[str, ...] = ("-m", "transrec_core.cli"),
     base_path: str = "",
     environment: Mapping[str, str] | None = None,
+    port: int | None = None,
 ) -> Iterator[Served]:
     """Start a server as a user would, in an empty folder, and end it.
 
@@ -82,11 +83,13 @@ def serving(
         Where it answers.
     environment
         Variables beside our own.
+    port
+        Where it listens; a free one by default.
     """
-    port, log = free_port(), folder / "log"
+    port, log = port or free_port(), folder / "log"
     elsewhere = folder / "elsewhere"
-    elsewhere.mkdir()
-    with log.open("wb") as stream:
+    elsewhere.mkdir(exist_ok=True)
+    with log.open("ab") as stream:
         process = subprocess.Popen(
             [sys.executable, *start, "app", "--no-browser", "--port", str(port), *options],
             stdout=stream,

@@ -1,12 +1,14 @@
 """A server that fails, or is killed, at the k-th call that changes its disk.
 
-``python crashing.py BASE WORK ID CHANGE MODE`` makes one change of a kept workspace again and
-again, each time in a process of its own and on a copy of BASE: with the fault at its first call to
-the system, at its second, and so on, until the change comes through. It prints each call by name.
+``python crashing.py BASE WORK ID`` makes each change of a kept workspace again and again, each time
+in a process of its own and on a copy of BASE: with the fault at its first call to the system, at
+its second, and so on, until the change comes through. WORK has a folder for each change and kind of
+fault: what is left after a fault at each call, and the names of the calls.
 """
 
 import dataclasses
 import errno
+import itertools
 import os
 import shutil
 import signal
@@ -24,14 +26,15 @@ from dashboard.keeping import Keeper
 from dashboard.store import Store
 
 CALLS = ("fsync", "chmod", "replace", "unlink", "utime")
+THROUGH, FAULTY = 0, 7
 TITLES = b"item_id,title\nf1,One\n"
 
 
 class Fault:
     """What happens at the k-th call from when it is armed."""
 
-    def __init__(self, at: int, kill: bool) -> None:
-        self.at, self.kill = at, kill
+    def __init__(self, at: int, kill: bool, told: Path) -> None:
+        self.at, self.kill, self.told = at, kill, told
         self.calls, self.armed, self.happened = 0, False, ""
         self._lock = threading.Lock()
 
@@ -44,8 +47,9 @@ class Fault:
             if self.calls < self.at or self.happened:
                 return
             self.happened = name
+        with self.told.open("a") as stream:
+            stream.write(f"{name}\n")
         if self.kill:
-            os.write(1, f"{self.at} {name}\n".encode())
             os.kill(os.getpid(), signal.SIGKILL)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -123,13 +127,13 @@ CHANGES: dict[str, Callable[[Workspace], None]] = {
 }
 
 
-def make(folder: Path, id_: str, change: str, at: int, kill: bool) -> bool:
+def make(folder: Path, told: Path, id_: str, change: str, at: int, kill: bool) -> bool:
     """Make a change with its fault; whether the change came through without meeting it."""
     register = Register()
     register.keeper = keeper = Keeper(Store(folder))
     space = register.find(id_)
     assert space is not None
-    fault = Fault(at, kill)
+    fault = Fault(at, kill, told)
     fault.install()
     fault.armed = True
     try:
@@ -141,7 +145,6 @@ def make(folder: Path, id_: str, change: str, at: int, kill: bool) -> bool:
     fault.armed = False
     if fault.happened:
         # The disk has room again, and nothing was lost in the meantime.
-        os.write(1, f"{at} {fault.happened}\n".encode())
         keeping.RETRY_SECONDS = 0.0
         if change != "forget":
             keeper.keep(space)
@@ -150,27 +153,31 @@ def make(folder: Path, id_: str, change: str, at: int, kill: bool) -> bool:
     return not fault.happened
 
 
-def main(base: Path, work: Path, id_: str, change: str, mode: str) -> None:
-    """Make the change with its fault at every call."""
-    for at in range(1, 100):
-        folder = work / str(at)
-        shutil.copytree(base, folder)
-        child = os.fork()
-        if child == 0:
-            code = 3
-            try:
-                code = 0 if make(folder, id_, change, at, mode == "kill") else 7
-            finally:
-                sys.stderr.flush()
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        ended = os.waitstatus_to_exitcode(status)
-        assert ended in ((0, -signal.SIGKILL) if mode == "kill" else (0, 7)), (at, ended)
-        if ended == 0:
-            os.write(1, f"{at} through\n".encode())
-            return
-    raise AssertionError("the change never came through")
+def main(base: Path, work: Path, id_: str) -> None:
+    """Make every change with both faults at every call."""
+    for change, mode in itertools.product(CHANGES, ("kill", "error")):
+        place = work / f"{change}-{mode}"
+        for at in itertools.count(1):
+            folder = place / str(at)
+            shutil.copytree(base, folder)
+            child = os.fork()
+            if child == 0:
+                _in_child(folder, place / "calls", id_, change, at, mode == "kill")
+            _, status = os.waitpid(child, 0)
+            ended = os.waitstatus_to_exitcode(status)
+            if ended == THROUGH:
+                break
+            assert ended == (-signal.SIGKILL if mode == "kill" else FAULTY), (change, at, ended)
+
+
+def _in_child(*args: Any) -> None:
+    code = 3
+    try:
+        code = THROUGH if make(*args) else FAULTY
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:6])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
