@@ -23,6 +23,10 @@ FORMATS: dict[Kind, str] = {
     "parquet": "application/vnd.apache.parquet",
     "json": "application/json",
 }
+QUOTED = (
+    "An id or title that a spreadsheet would run as a formula gets a ' before it. Parquet and JSON "
+    "hold it as it is, and so does the command with --raw-ids."
+)
 BUNDLE = {
     "evidence.json": "application/json",
     "per_user.csv": "text/csv",
@@ -118,6 +122,7 @@ def recommendations(result: Result) -> Lists | None:
                     ),
                     f"export_{kind}",
                     primary=kind == "csv",
+                    tip=QUOTED if kind == "csv" else None,
                     disabled=size == 0,
                 )
         if size:
@@ -204,6 +209,7 @@ def _download(
     *,
     primary: bool = False,
     disabled: bool = False,
+    tip: str | None = None,
 ) -> None:
     st.download_button(
         label,
@@ -215,6 +221,7 @@ def _download(
         type="primary" if primary else "secondary",
         on_click="ignore",
         disabled=disabled,
+        help=tip,
     )
 
 

@@ -10,6 +10,7 @@ from dashboard.jobs import Failure, Loaded, Side, Workspace
 from dashboard.wording import escape_badge, escape_md
 from transrec_core.data.opening import COMMON_ENCODINGS
 from transrec_core.data.report import DELIMITER_NAMES
+from transrec_core.limits import Limits
 
 ABSENT = "–"
 FORMATS = "CSV, TSV, Parquet, JSON lines or gzip; one row is one rating: user, item, value, time."
@@ -201,7 +202,9 @@ def _dropzone(
         label_visibility="collapsed",
         accept_multiple_files=several,
     )
-    st.caption({"items": ITEM_FORMATS, "source": SOURCE_FORMATS}.get(side, FORMATS))
+    formats = {"items": ITEM_FORMATS, "source": SOURCE_FORMATS}.get(side, FORMATS)
+    # The dropzone says so itself, but not in a narrow column.
+    st.caption(f"{formats} Up to {wording.count(Limits.current().upload_mb)} MB a file.")
     files = found if isinstance(found, list) else [found] if found is not None else []
     if files:
         with st.spinner("Reading the file", show_time=True):
