@@ -60,11 +60,11 @@ class Limits:
     run_bytes: int = _limit(16 * GIB, "bytes", "size of a saved run when unpacked")
     run_members: int = _limit(10_000, "files", "entries of a saved run")
     upload_mb: int = _limit(400, "MB", "size of one file given to the dashboard")
-    workspaces: int = _limit(64, "workspaces", "workspaces that the dashboard keeps, the newest")
-    idle_hours: float = _limit(6.0, "hours", "how long the dashboard keeps a workspace unused")
+    workspaces: int = _limit(64, "workspaces", "workspaces in the dashboard's memory, the newest")
+    idle_hours: float = _limit(6.0, "hours", "how long an unused workspace stays in memory")
     kept_runs: int = _limit(5, "runs", "newest runs that a workspace keeps")
     pinned_runs: int = _limit(5, "runs", "pinned runs that a workspace keeps beside them")
-    store_days: float = _limit(30.0, "days", "how long a workspace is kept on disk unused")
+    store_days: float = _limit(30.0, "days", "how long an unused workspace stays on disk")
     store_bytes: int = _limit(20 * GIB, "bytes", "size of all workspaces on disk")
 
     @classmethod

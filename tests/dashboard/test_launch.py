@@ -1,16 +1,20 @@
 """Ports, configuration, and the error that a page may show."""
 
+import contextlib
+import io
 import re
 import socket
 import sys
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard import launch
+from dashboard import jobs, launch
+from dashboard.store import ENVIRONMENT, Store
 from transrec_core.errors import BadSettingError
 from transrec_core.limits import Limits
 
@@ -88,3 +92,57 @@ def test_an_unforeseen_error_shows_an_id_and_logs_where_it_was_without_its_words
     assert "builtins.ValueError" in logged
     assert "secret" not in logged
     assert "user 7" not in logged
+
+
+@pytest.fixture
+def keeping() -> Iterator[Callable[[Path | None], str]]:
+    """What the server says of where it keeps workspaces; afterwards it keeps none."""
+
+    def keep_in(folder: Path | None) -> str:
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            launch.keep_in(folder)
+        return said.getvalue()
+
+    yield keep_in
+    if jobs.REGISTER.keeper is not None:
+        jobs.REGISTER.keeper.close()
+    jobs.REGISTER.keeper = None
+
+
+def test_the_server_says_where_it_keeps_workspaces_and_keeps_them_there(
+    keeping: Callable[[Path | None], str], tmp_path: Path
+) -> None:
+    assert str(tmp_path / "new") in keeping(tmp_path / "new")
+    assert jobs.REGISTER.keeper is not None
+    assert jobs.REGISTER.keeper.store.folder == tmp_path / "new"
+
+
+def test_a_second_server_on_the_same_folder_says_so_and_keeps_nothing(
+    keeping: Callable[[Path | None], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Store(tmp_path)
+    try:
+        for asked in (tmp_path, None):
+            monkeypatch.setenv(ENVIRONMENT, str(tmp_path))
+            said = keeping(asked)
+            assert "Another transrec server" in said
+            assert "keeps nothing on disk" in said
+            assert "--store" in said
+            assert jobs.REGISTER.keeper is None
+    finally:
+        first.close()
+
+
+def test_a_folder_that_cannot_be_written_is_refused_where_it_was_asked_for(
+    keeping: Callable[[Path | None], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(BadSettingError, match="cannot be kept in"):
+        keeping(file / "below")
+    monkeypatch.setenv(ENVIRONMENT, str(file))
+    assert "keeps nothing on disk; --store names another" in keeping(None)
+    monkeypatch.setenv(ENVIRONMENT, "off")
+    assert keeping(None) == ""
+    assert jobs.REGISTER.keeper is None

@@ -158,7 +158,9 @@ def test_forgetting_removes_what_nothing_else_needs(store: Store) -> None:
     assert files(store) == {f"files/{held}"}
 
 
-def test_a_sweep_takes_what_nobody_looked_at_for_long_and_what_nobody_needs(store: Store) -> None:
+def test_a_sweep_takes_what_nobody_looked_at_for_long_and_what_nobody_needs(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = {name: key_of(name) for name in ("old", "recent", "busy", "touched")}
     names = {name: store.put("files", name.encode(), NOBODY) for name in keys}
     for name, key in keys.items():
@@ -174,6 +176,9 @@ def test_a_sweep_takes_what_nobody_looked_at_for_long_and_what_nobody_needs(stor
     assert f"runs/{stray}.transrec" not in left
     assert f"runs/{held}.transrec" in left
     assert {f"files/{names[n]}" for n in ("recent", "busy", "touched")} <= left
+    monkeypatch.setenv("TRANSREC_LIMIT_STORE_DAYS", "28.5")
+    assert store.sweep(NOBODY) == 2
+    assert store.read(keys["touched"]) is not None
 
 
 def test_the_longest_unused_makes_room_and_never_one_in_use(
