@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -105,7 +104,7 @@ def serving(
                 with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
                     if answer.read() == b"ok":
                         break
-            except (urllib.error.URLError, ConnectionError):
+            except OSError:
                 assert process.poll() is None, log.read_text()
                 time.sleep(0.25)
         else:
