@@ -152,6 +152,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_lists(recommend)
     _add_items(recommend)
     recommend.add_argument("--top", type=int, default=10, help="length of a list (default: 10)")
+    recommend.add_argument(
+        "--settle",
+        action="store_true",
+        help="let validation users settle the source's weight also where method, rank and λ are "
+        "all given, as the dashboard does; else there are defaults",
+    )
     _add_settings(recommend)
     _add_format(recommend)
     recommend.set_defaults(command=_recommend)
@@ -520,6 +526,7 @@ def _recommend(options: argparse.Namespace) -> int:
             users=users,
             items=items,
             source_items=source_items,
+            settle=options.settle,
             on_progress=on_progress,
         )
     write_table(frame, options.out, raw=options.raw_ids)

@@ -258,26 +258,28 @@ def recommend(
     users: Sequence[str] | None = None,
     items: Items | None = None,
     source_items: Items | None = None,
+    settle: bool = False,
     on_progress: OnProgress | None = None,
 ) -> pd.DataFrame:
     """Recommendation lists for the source's users, or those named.
 
     With ``method="auto"`` or an open rank or λ the comparison runs first, so that validation users
-    decide; otherwise the domains are fitted at once.
+    decide; otherwise the domains are fitted at once. With ``settle`` it runs in any case and
+    settles how much weight the source has, as ``run`` and the dashboard do.
 
     Returns
     -------
     user_id, item_id, rank, score, method[, title]; see ``recommend_for``.
     """
     settings = settings or Settings()
-    decide = settings.method == "auto" or settings.rank is None or settings.lam is None
+    given = settings.method != "auto" and settings.rank is not None and settings.lam is not None
     result = run(
         source,
         target,
         settings,
         source_items=source_items,
         target_items=items,
-        compare=decide,
+        compare=settle or not given,
         on_progress=on_progress,
     )
     return recommend_from(result, users=users)

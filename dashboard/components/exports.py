@@ -58,8 +58,6 @@ def recommendations(result: Result) -> Lists | None:
             "title where there is one."
         )
         methods = ("auto", *listed_methods(result.run.fit))
-        if state.get("export_method") not in methods:
-            state.forget("export_method")  # chosen for a run with another map
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             who = st.segmented_control(
                 "For",
@@ -74,8 +72,9 @@ def recommendations(result: Result) -> Lists | None:
             method = st.selectbox(
                 "Method",
                 methods,
+                index=methods.index(compute.own_method(result)),
                 format_func=lambda name: wording.method_word(name, cold),
-                key="export_method",
+                key=f"export_method_{result.id}",
                 width=240,
                 help=f"Auto uses transfer where validation {one(cold)}s gained from it. A method "
                 f"that cannot serve one falls back to {method_inside('popularity', cold)}, "
@@ -298,9 +297,10 @@ def everything(result: Result, asked: Lists | None) -> None:
     cold = result.run.settings.cold
     with st.container(border=True, key="export_everything"):
         st.subheader("Everything in one file", anchor=False)
+        by = method_inside(compute.own_method(result), cold)
         who = f"the {one(cold)}s named above" if asked and asked.chosen else f"all {one(cold)}s"
         st.caption(
-            f"Lists by auto for {who}, the evidence, the configuration, the commands and the "
+            f"Lists by {by} for {who}, the evidence, the configuration, the commands and the "
             "factors as one zip, with a README.txt. It is made when you press the button; the same "
             "run gives the same bytes."
         )

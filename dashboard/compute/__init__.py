@@ -36,6 +36,7 @@ from dashboard.compute.export import (
     lists,
     lists_file,
     metrics,
+    own_method,
     parse_ids,
     table_csv,
 )
@@ -273,6 +274,7 @@ __all__ = [
     "open_run",
     "other_sources",
     "over_represented",
+    "own_method",
     "own_rows",
     "own_text",
     "pair",

@@ -11,7 +11,7 @@ from dashboard.compute.people import users
 from dashboard.compute.runs import new_items
 from dashboard.jobs import Result
 from transrec_core.columns import ITEM, TITLE
-from transrec_core.recommending import named_for, recommend_for
+from transrec_core.recommending import listed_methods, named_for, recommend_for
 from transrec_core.reporting.archive import README, factor_files, zip_bytes
 from transrec_core.reporting.bundle import (
     bundle_files,
@@ -24,7 +24,7 @@ from transrec_core.reporting.tables import csv_bytes, table_bytes
 LISTS, METRICS = "recommendations.csv", "metrics.csv"
 CONFIGURATION, COMMANDS = "configuration.json", "commands.txt"
 FILES = {
-    LISTS: "a list for everybody, or for those chosen, by the method that auto uses for each",
+    LISTS: "a list for everybody, or for those chosen; a column says by which method",
     CONFIGURATION: "settings, seed, what validation settled, and hashes of the data",
     COMMANDS: "command lines that repeat the evidence and the lists",
     "evidence.json": "the verdict with all its numbers",
@@ -62,6 +62,12 @@ def lists(
         made = (asked, _lists(result, chosen, top, method, keep_seen))
         result.derived["export"] = made
     return made[1]
+
+
+def own_method(result: Result) -> str:
+    """The method that a run was asked for, by which its command makes the lists."""
+    asked = result.run.settings.method
+    return asked if asked in listed_methods(result.run.fit) else "auto"
 
 
 def _lists(
@@ -138,9 +144,9 @@ def everything_zip(
     keep_seen: bool,
     kind: Literal["csv", "npz"],
 ) -> bytes:
-    """Lists by auto, evidence, configuration, commands and factors, as one zip."""
+    """Lists by the run's own method, evidence, configuration, commands and factors, as one zip."""
     files = {
-        LISTS: lists_file(result, chosen, top, "auto", "csv", keep_seen),
+        LISTS: lists_file(result, chosen, top, own_method(result), "csv", keep_seen),
         CONFIGURATION: configuration(result),
         COMMANDS: ("\n".join(commands(result)) + "\n").encode(),
     }

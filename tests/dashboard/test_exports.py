@@ -3,16 +3,21 @@
 import dataclasses
 import io
 import json
+import shlex
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
+from test_isolation import ratings
 from test_pages import text
 
 from dashboard import compute, jobs
-from transrec_core.running import Run
+from transrec_core import cli
+from transrec_core.running import Run, run
+from transrec_core.settings import Settings
 
 OpenApp = Callable[..., AppTest]
 
@@ -130,3 +135,31 @@ def test_where_items_are_new_the_files_say_items(
     files = opened(compute.everything_zip(shown(loaded), some, 5, True, "csv"))
     lists = pd.read_csv(io.BytesIO(files["recommendations.csv"]), dtype=str)
     assert set(lists["item_id"]) == set(some)
+
+
+@pytest.mark.parametrize("method", ["auto", "factor_map"])
+def test_the_command_on_the_page_makes_the_very_lists_of_the_page(
+    method: str, workspace: jobs.Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for letter, side in (("s", "source"), ("t", "target")):
+        place: jobs.Side = "source" if side == "source" else "target"
+        (tmp_path / f"{side}.csv").write_bytes(ratings(letter, 1))
+        assert compute.load_side(workspace, place, ratings(letter, 1), f"{side}.csv")
+    assert workspace.source is not None
+    assert workspace.target is not None
+    assert workspace.source.ratings is not None
+    assert workspace.target.ratings is not None
+    settings = Settings(method=method, rank=2, lam=0.1, feedback="implicit")
+    made = run(workspace.source.ratings, workspace.target.ratings, settings)
+    result = workspace.install(made, workspace.inputs, ("source.csv", "target.csv"), "cafe0009")
+    assert made.chosen is not None
+    assert compute.own_method(result) == method
+    words = shlex.split(compute.commands(result)[1])
+    assert cli.main(words[1:]) == 0
+    written = (tmp_path / "recommendations.csv").read_bytes()
+    assert written == compute.lists_file(result, None, 10, method, "csv")
+    assert (
+        written
+        == opened(compute.everything_zip(result, None, 10, False, "csv"))["recommendations.csv"]
+    )

@@ -99,7 +99,7 @@ def compare_command(settings: Settings, data: Mapping[str, Mapping[str, Any]]) -
 
 def recommend_command(settings: Settings, data: Mapping[str, Mapping[str, Any]]) -> str:
     """Build the command line that makes the lists again, run beside the files."""
-    return shlex.join(_command("recommend", "recommendations.csv", settings, data))
+    return shlex.join([*_command("recommend", "recommendations.csv", settings, data), "--settle"])
 
 
 def _command(
