@@ -162,7 +162,7 @@ class Result:
     opened: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Study:
     """A table that was measured beside the fits, and what it was measured of."""
 

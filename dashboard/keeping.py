@@ -5,12 +5,14 @@ the background. No Streamlit here.
 """
 
 import io
+import math
 import secrets
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -28,6 +30,7 @@ from dashboard.jobs import (
 )
 from dashboard.store import (
     InUse,
+    Kind,
     MissingContentError,
     Store,
     UnreadableRecordError,
@@ -38,7 +41,7 @@ from transrec_core.settings import Settings
 
 TOUCH_SECONDS = 600.0
 RETRY_SECONDS = 60.0
-RECORD = "record"
+RECORD = "What is loaded and shown"
 SIDES: tuple[Side, ...] = ("source", "target")
 
 
@@ -59,6 +62,8 @@ class _Kept:
         version of transrec may be able to.
     pending
         How many times the background is to look at the workspace.
+    failed
+        When a result or a study could not be kept.
     """
 
     record: tuple[dict[str, Any], set[str]] | None = None
@@ -67,7 +72,7 @@ class _Kept:
     studies: dict[str, tuple[Study, str]] = field(default_factory=dict)
     unread: tuple[dict[str, Any], ...] = ()
     pending: int = 0
-    failed: float | None = None
+    failed: WeakKeyDictionary[Result | Study, float] = field(default_factory=WeakKeyDictionary)
     gone: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -91,11 +96,11 @@ class Keeper:
         if self._closed or kept.gone:
             return
         self._write(space, kept)
-        recently = kept.failed is not None and time.monotonic() - kept.failed < RETRY_SECONDS
-        if _left(space, kept) and not recently:
+        if self._left(space, kept):
             with self._lock:
                 kept.pending += 1
-            self._background.submit(self._keep_contents, space, kept)
+            with suppress(RuntimeError):  # the server ends at this moment
+                self._background.submit(self._keep_contents, space, kept)
 
     def keep_file(self, space: Workspace, content: bytes, name: str) -> None:
         """Keep a file that has been read; the next record that is written names it."""
@@ -103,7 +108,7 @@ class Keeper:
         if self._closed or kept.gone:
             return
         try:
-            kept.held.add(self.store.put("files", content, self._in_use()))
+            self._hold(space, kept, "files", content)
             space.unkept.pop(name, None)
         except (OSError, TransrecError) as error:
             space.unkept[name] = _why(error)
@@ -191,6 +196,8 @@ class Keeper:
                 record, contents = made = _record_of(space, kept)
             if kept.gone:
                 return
+            for what in space.unkept.keys() - {RECORD, *_names(space)}:
+                space.unkept.pop(what, None)
             before = kept.record
             if made == before or (before is None and space.empty):
                 if before is not None and time.monotonic() - kept.touched > TOUCH_SECONDS:
@@ -212,42 +219,53 @@ class Keeper:
                 space.unkept[RECORD] = _why(error)
                 _log("a workspace could not be kept", error)
 
+    def _hold(self, space: Workspace, kept: _Kept, kind: Kind, content: bytes) -> str:
+        """Keep a content until a record names it; its name."""
+        name = self.store.put(kind, content, self._in_use())
+        with kept.lock:
+            kept.held.add(name)
+            if kept.gone:
+                self.store.drop({name}, self._in_use(but=space))
+        return name
+
+    def _left(self, space: Workspace, kept: _Kept) -> list[tuple[str, Result | Study]]:
+        """Results, and studies by kind, that are not on the disk and did not just fail."""
+        left: list[tuple[str, Result | Study]] = [
+            ("", result) for result in space.results if not result.file
+        ]
+        left += [
+            (kind, study)
+            for kind, study in list(space.studies.items())
+            if not _is_kept(kept, kind, study)
+        ]
+        since = time.monotonic() - RETRY_SECONDS
+        return [entry for entry in left if kept.failed.get(entry[1], -math.inf) < since]
+
     def _keep_contents(self, space: Workspace, kept: _Kept) -> None:
         from transrec_core.persistence import run_bytes
 
         try:
-            for result in space.results:
-                if result.file or kept.gone or result not in space.results:
-                    continue
+            for kind, what in self._left(space, kept):
+                name = what.name if isinstance(what, Result) else kind
                 try:
-                    content = run_bytes(result.run, about(result))
-                    name = self.store.put("runs", content, self._in_use())
+                    if isinstance(what, Result):
+                        content = run_bytes(what.run, about(what))
+                        what.file = self._hold(space, kept, "runs", content)
+                    else:
+                        held = self._hold(space, kept, "files", _table_bytes(what))
+                        kept.studies[kind] = what, held
+                    space.unkept.pop(name, None)
                 except (OSError, TransrecError) as error:
-                    space.unkept[result.name] = _why(error)
-                    kept.failed = time.monotonic()
-                    _log("a run could not be kept", error)
-                else:
-                    kept.held.add(name)
-                    result.file = name
-                    space.unkept.pop(result.name, None)
-            for kind, study in tuple(space.studies.items()):
-                if _is_kept(kept, kind, study) or kept.gone:
-                    continue
-                try:
-                    content = _table_bytes(study)
-                    name = self.store.put("files", content, self._in_use())
-                except (OSError, TransrecError) as error:
-                    kept.failed = time.monotonic()
-                    _log("a study could not be kept", error)
-                else:
-                    kept.held.add(name)
-                    kept.studies[kind] = study, name
+                    kept.failed[what] = time.monotonic()
+                    if isinstance(what, Result):
+                        space.unkept[name] = _why(error)
+                    _log("a run or a study could not be kept", error)
+                except Exception as error:
+                    reference = secrets.token_hex(4)
+                    log.tell(error, reference, "while a run was kept")
+                    kept.failed[what] = math.inf
+                    space.unkept[name] = f"{broken(reference).message} Error id: {reference}."
             self._write(space, kept)
-        except Exception as error:
-            reference = secrets.token_hex(4)
-            log.tell(error, reference, "while a run was kept")
-            space.unkept[RECORD] = f"{broken(reference).message} Error id: {reference}."
-            kept.failed = time.monotonic()
         finally:
             with self._lock:
                 kept.pending -= 1
@@ -431,11 +449,10 @@ def _record_of(space: Workspace, kept: _Kept) -> tuple[dict[str, Any], set[str]]
     return record, contents
 
 
-def _left(space: Workspace, kept: _Kept) -> bool:
-    """Whether a result or a study is not on the disk yet."""
-    return any(not result.file for result in space.results) or any(
-        not _is_kept(kept, kind, study) for kind, study in space.studies.items()
-    )
+def _names(space: Workspace) -> set[str]:
+    """What could be told not to be kept."""
+    files = [space.source, space.target, *space.candidates, *space.items, *space.results]
+    return {entry.name for entry in files if entry is not None}
 
 
 def _is_kept(kept: _Kept, kind: str, study: Study) -> bool:

@@ -5,8 +5,10 @@ import errno
 import gzip
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,13 @@ import stand_ins
 from facts import facts
 from saved_runs import require_same
 
-from dashboard import compute, jobs
+from dashboard import compute, jobs, keeping
 from dashboard.jobs import Register, Workspace
 from dashboard.keeping import Keeper
 from dashboard.store import Store, UnreadableRecordError, key_of
+from transrec_core import persistence
 from transrec_core.data.formats import FileFormat
+from transrec_core.errors import TransrecError
 from transrec_core.running import Run
 from transrec_core.settings import Settings
 
@@ -275,9 +279,6 @@ def test_a_file_that_is_missing_is_told_of_and_the_rest_stays(
 def test_a_run_that_cannot_be_read_here_stays_for_a_transrec_that_can(
     space: Workspace, restart: Restart, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import transrec_core.persistence as persistence
-    from transrec_core.errors import TransrecError
-
     def refuse(content: bytes, name: str) -> None:
         raise TransrecError(f"{name} was written by transrec 9.", "Open it with that.")
 
@@ -333,7 +334,7 @@ def test_a_full_disk_harms_nothing_and_is_told(
         compute.load_items(space, b"item_id,title\nf1,One\n", "more.csv", ("source",))
         space.install(other_run(small_run), space.inputs, ("films.csv", "books.csv"), "cafe0003")
         settle(space)
-        assert set(space.unkept) == {"more.csv", "Run 3", "record"}
+        assert set(space.unkept) == {"more.csv", "Run 3", keeping.RECORD}
         assert set(space.unkept.values()) == {"No space left on device."}
         assert space.shown is not None
         assert space.shown.id == "cafe0003"
@@ -346,13 +347,14 @@ def test_what_could_not_be_kept_is_kept_when_there_is_room_again(
     small_run: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import dashboard.keeping as keeping
-
     monkeypatch.setattr(keeping, "RETRY_SECONDS", 0.0)
     monkeypatch.setenv("TRANSREC_LIMIT_STORE_BYTES", "1")
     space.install(other_run(small_run), space.inputs, ("films.csv", "books.csv"), "cafe0003")
     settle(space)
     assert "store_bytes" in space.unkept["Run 3"]
+    space.rename(space.results[0], "Third")
+    settle(space)
+    assert set(space.unkept) == {"Third"}
     monkeypatch.delenv("TRANSREC_LIMIT_STORE_BYTES")
     settle(space)
     assert space.unkept == {}
@@ -391,9 +393,32 @@ def test_forgetting_takes_everything_and_leaves_others_alone(
     assert facts(found(restart(), other.id)) == facts(other)
 
 
-def test_two_changes_at_once_leave_the_later_state(space: Workspace, restart: Restart) -> None:
-    from concurrent.futures import ThreadPoolExecutor
+def test_what_was_on_its_way_is_forgotten_too(
+    restart: Restart, folder: Path, small_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register = restart()
+    space = register.create()
+    compute.load_sample(space)
+    space.install(small_run, space.inputs, ("films.csv", "books.csv"), "cafe0001")
+    forgotten, begun = threading.Event(), threading.Event()
 
+    def slow(run: Run, about: dict[str, str]) -> bytes:
+        begun.set()
+        assert forgotten.wait(20)
+        return b"a run"
+
+    monkeypatch.setattr(persistence, "run_bytes", slow)
+    space.keep()
+    assert begun.wait(20)
+    assert space.being_kept
+    register.forget(space)
+    forgotten.set()
+    settle(space)
+    assert not space.being_kept
+    assert [path for path in folder.rglob("*") if path.is_file()] == [folder / "lock"]
+
+
+def test_two_changes_at_once_leave_the_later_state(space: Workspace, restart: Restart) -> None:
     def rename(number: int) -> None:
         with space.lock:
             space.rename(space.results[number % 2], f"name {number}")
