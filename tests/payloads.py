@@ -188,20 +188,18 @@ class Watch:
         """Is each payload in a text there as it is, up to where it was cut short?"""
         if text.replace("\n", "") != plain(text.replace("\n", ""), len(text) + 1):
             self.wrong.append((where, f"control or direction: {text[:200]!r}"))
-        for payload in ALL:
-            start = text.find(payload.mark)
-            while start >= 0:
-                if fault := _fault(text, start, payload):
-                    self.wrong.append((where, fault))
-                self.seen.add(payload.mark)
-                start = text.find(payload.mark, start + 1)
+        for found in MARK.finditer(text):
+            if fault := _fault(text, found.start(), BY_MARK[found[0]]):
+                self.wrong.append((where, fault))
+            self.seen.add(found[0])
 
     def forms(self) -> set[int]:
         """Numbers of the forms that were seen, wherever they stood."""
         return {int(mark[4:6]) for mark in self.seen}
 
 
-ALL = [*USERS, *TITLES, *IDS, *GENRES, *HEADS, *NAMES]
+MARK = re.compile(r"pwn[a-z]\d\dq")
+BY_MARK = {p.mark: p for p in (*USERS, *TITLES, *IDS, *GENRES, *HEADS, *NAMES)}
 
 
 def _fault(text: str, start: int, payload: Payload) -> str:

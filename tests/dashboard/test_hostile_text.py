@@ -141,6 +141,22 @@ def test_every_chart_is_among_them(result: jobs.Result, evidence: Evidence) -> N
     }  # fmt: skip
 
 
+def test_the_watch_of_pages_notices_what_is_shown_otherwise() -> None:
+    """The walk through all pages in the browser is no better than its eyes."""
+    watch = payloads.Watch(None)
+    for payload in payloads.BY_MARK.values():
+        watch.judge("whole", f"Rated {payload.shown} highly")
+        watch.judge("cut", wording.plain(payload.text, payload.shown.index(payload.mark) + 12))
+    assert watch.wrong == []
+    assert watch.forms() == set(range(len(payloads.FORMS)))
+    told = [p for p in TITLES if not p.shown.strip().startswith(p.mark)]
+    for payload in told:
+        watch.judge("a sign is missing", payload.shown.strip()[1:])
+    assert len(watch.wrong) == len(told)
+    watch.judge("turned round", "a\u202eb")
+    assert len(watch.wrong) == len(told) + 1
+
+
 # ── tables and Markdown ──────────────────────────────────────────────────────────────────────────
 
 
