@@ -51,7 +51,7 @@ class Limits:
     file_bytes: int = _limit(4 * GIB, "bytes", "size of a file of ratings or titles as it lies")
     unpacked_bytes: int = _limit(4 * GIB, "bytes", "size of such a file when unpacked")
     unpack_ratio: int = _limit(
-        200, "times", "how many times its size a file of more than 64 MiB may unpack to"
+        100, "times", "how many times its size a file of more than 32 MiB may unpack to"
     )
     archive_members: int = _limit(1000, "files", "entries of a zip archive that are looked through")
     columns: int = _limit(2000, "columns", "columns of a table")

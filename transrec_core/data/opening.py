@@ -19,7 +19,7 @@ from transrec_core.limits import Limits, or_allow_more, size_in_words
 
 # Real rating tables shrink 3 to 30 times; far more than that is a bomb or one repeated row, which
 # does no harm while it is small.
-RATIO_FREE_BYTES = 64 * 2**20
+RATIO_FREE_BYTES = 32 * 2**20
 BLOCK = 2**20
 
 # First bytes of files that people take for a table, and what to call them.
@@ -223,12 +223,13 @@ def _compression(data: bytes) -> str | None:
 def _unpack(raw: bytes, name: str) -> bytes:
     kind = _compression(raw)
     try:
+        packed = io.BytesIO(raw)
         if kind == "gzip":
-            return _unpacked(gzip.GzipFile(fileobj=io.BytesIO(raw)), len(raw), name)
+            return _unpacked(gzip.GzipFile(fileobj=packed), packed, name)
         if kind == "xz":
-            return _unpacked(lzma.LZMAFile(io.BytesIO(raw)), len(raw), name)
+            return _unpacked(lzma.LZMAFile(packed), packed, name)
         if kind == "bzip2" and raw[4:10] == b"1AY&SY":
-            return _unpacked(bz2.BZ2File(io.BytesIO(raw)), len(raw), name)
+            return _unpacked(bz2.BZ2File(packed), packed, name)
         if kind == "zip":
             return _only_member(raw, name)
     except (
@@ -266,13 +267,16 @@ def _unpack(raw: bytes, name: str) -> bytes:
     return raw
 
 
-def _unpacked(stream: IO[bytes] | gzip.GzipFile, packed: int, name: str) -> bytes:
-    """Decompress in blocks, so that a bomb is noticed before it fills the memory."""
-    out = bytearray()
+def _unpacked(stream: IO[bytes] | gzip.GzipFile, packed: io.BytesIO, name: str) -> bytes:
+    """Decompress in blocks, so that a bomb is noticed before it fills the memory.
+
+    What comes out is held against what was read for it so far: a bomb need not be read to its end.
+    """
+    out = io.BytesIO()
     while block := stream.read(BLOCK):
-        out += block
-        require_unpacked(name, packed, len(out))
-    return bytes(out)
+        out.write(block)
+        require_unpacked(name, packed.tell(), out.tell())
+    return out.getvalue()  # without a copy, which a bytearray would need
 
 
 def require_unpacked(name: str, packed: int, size: int) -> None:
@@ -333,7 +337,8 @@ def _only_member(raw: bytes, name: str) -> bytes:
             f"Unpack it and choose one file, {or_allow_more('archive_members')}.",
             entries,
         )
-    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+    packed = io.BytesIO(raw)
+    with zipfile.ZipFile(packed) as archive:
         names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
         office = {
             "xl/workbook.xml": "an Excel workbook",
@@ -367,7 +372,7 @@ def _only_member(raw: bytes, name: str) -> bytes:
                 max(len(names), 1),
             )
         with archive.open(names[0]) as stream:
-            return _unpacked(stream, len(raw), name)
+            return _unpacked(stream, packed, name)
 
 
 def kind_of_content(data: bytes) -> str | None:
