@@ -191,7 +191,15 @@ def main() -> None:
     results: Counter[str] = Counter()
     failed, slowest, largest, sizes = 0, 0.0, 0, 0
     worker = Worker()
-    for number in range(options.files):
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+
+    # Whoever stops a long run still learns what it found.
+    signal.signal(signal.SIGINT, stop)
+    while not stopped and results.total() < options.files:
         content = mutated(seeds, rng)
         if worker.files >= FILES_A_WORKER:
             worker = Worker()
@@ -202,16 +210,18 @@ def main() -> None:
         sizes += len(content)
         if not found["ok"] or found["seconds"] > SECONDS or found["bytes"] > BYTES:
             failed += 1
-            print(json.dumps({"file": number, "size": len(content), **found}))
+            number = results.total()
+            print(json.dumps({"file": number, "size": len(content), **found}), flush=True)
             if options.keep is not None:
                 (options.keep / f"{number}.bin").write_bytes(content)
         results[found["result"] if found["ok"] else "failed"] += 1
     if worker.files < FILES_A_WORKER:
         worker.end()
+    files = results.total()
     summary = {
-        "files": options.files, "seeds": len(seeds), "failed": failed,
+        "files": files, "seeds": len(seeds), "failed": failed,
         "slowest_seconds": round(slowest, 2), "largest_mib": round(largest / 2**20),
-        "mean_kib": round(sizes / options.files / 1024, 1), "results": dict(results.most_common()),
+        "mean_kib": round(sizes / max(files, 1) / 1024, 1), "results": dict(results.most_common()),
     }  # fmt: skip
     print(json.dumps(summary))
     sys.exit(1 if failed else 0)

@@ -141,6 +141,18 @@ def test_a_limit_bites_with_its_number_and_the_way_on(name, way, monkeypatch):
     assert variable_of(name) in refused.value.fix
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "packed"])
+def test_a_file_that_would_not_fit_into_memory_is_refused_before_it_is_read(pack, monkeypatch):
+    content = pack(GOOD * 1000)
+    monkeypatch.setenv("TRANSREC_LIMIT_MEMORY", "1000")
+    with pytest.raises(TransrecError, match="1,000 bytes may be used") as refused:
+        read_table(content)
+    assert "--limit memory=" in refused.value.fix
+    assert refused.value.report.problems[0].code == "TOO_LARGE"
+    monkeypatch.delenv("TRANSREC_LIMIT_MEMORY")
+    assert read_table(content).report.usable
+
+
 @pytest.mark.parametrize("entry", fields(Limits), ids=lambda entry: entry.name)
 def test_every_limit_can_be_set_both_ways_and_is_listed(entry, monkeypatch, capsys):
     name = entry.name

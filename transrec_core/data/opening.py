@@ -21,6 +21,8 @@ from transrec_core.limits import Limits, or_allow_more, size_in_words
 # does no harm while it is small.
 RATIO_FREE_BYTES = 32 * 2**20
 BLOCK = 2**20
+# Memory that a text takes with its cells, in times its size.
+COPIES = 3
 
 # First bytes of files that people take for a table, and what to call them.
 SIGNATURES: tuple[tuple[bytes, str], ...] = (
@@ -203,6 +205,21 @@ def _require_size(name: str, size: int) -> None:
             f"Split it, keep only the columns user, item, rating and time, "
             f"{or_allow_more('file_bytes')}.",
         )
+    _require_memory(name, size)
+
+
+def _require_memory(name: str, size: int) -> None:
+    """Refuse a text that would not fit into memory with the cells that are made of it."""
+    most = Limits.current().memory
+    if COPIES * size > most:
+        raise refusal(
+            name,
+            "TOO_LARGE",
+            f"To read {size_in_words(size)} about {size_in_words(COPIES * size)} of memory are "
+            f"needed; {size_in_words(most)} may be used.",
+            f"Split it, keep only the columns user, item, rating and time, "
+            f"{or_allow_more('memory')}.",
+        )
 
 
 def _compression(data: bytes) -> str | None:
@@ -304,6 +321,7 @@ def require_unpacked(name: str, packed: int, size: int) -> None:
             "tables do not.",
             f"Unpack it yourself and look at it, {or_allow_more('unpack_ratio')}.",
         )
+    _require_memory(name, size)
 
 
 def require_columns(name: str, width: int) -> None:
