@@ -231,6 +231,13 @@ class Tab:
         ]
         assert bad == [], self.page.url
 
+    def look(self, width: int, scheme: str) -> None:
+        """Show the same page in another width, by day or by night."""
+        height = self.page.viewport_size["height"]
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.emulate_media(color_scheme=scheme)
+        self.settle(1)
+
     def shot(self, name: str, *, loaded: bool = True) -> None:
         """Keep a picture; of a page that is ``loaded`` no widget may still be on its way."""
         SHOTS.mkdir(parents=True, exist_ok=True)

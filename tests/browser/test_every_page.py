@@ -2,10 +2,7 @@
 
 import urllib.parse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 LOOKS = [(1600, "light"), (1600, "dark"), (768, "light"), (768, "dark")]
 
@@ -21,36 +18,32 @@ def parameters(app: Any, **values: str) -> None:
         app.settle()
 
 
-@pytest.mark.parametrize(("width", "scheme"), LOOKS)
-def test_with_results(
-    tab: Callable[..., Any], sample_run: str, width: int, scheme: str, pages: dict[str, str]
-) -> None:
-    app = tab(width=width, height=2600, scheme=scheme)
+def in_every_look(app: Any, state: str, page: str, looks: list[tuple[int, str]] = LOOKS) -> None:
+    """Keep a picture of the page in each look, and judge it."""
+    for width, scheme in looks:
+        app.look(width, scheme)
+        app.shot(name(state, page, width, scheme))
+        app.sound()
+
+
+def test_with_results(tab: Callable[..., Any], sample_run: str, pages: dict[str, str]) -> None:
+    app = tab(height=2600)
     for page, path in pages.items():
         app.open(path + sample_run)
-        app.settle(1)
-        app.shot(name("full", page, width, scheme))
-        app.sound()
+        in_every_look(app, "full", page)
 
 
-@pytest.mark.parametrize(("width", "scheme"), LOOKS[::3])
-def test_with_nothing_loaded(
-    tab: Callable[..., Any], width: int, scheme: str, pages: dict[str, str]
-) -> None:
-    app = tab(width=width, height=1200, scheme=scheme)
+def test_with_nothing_loaded(tab: Callable[..., Any], pages: dict[str, str]) -> None:
+    app = tab(height=1200)
     for page, path in pages.items():
         app.open(path)
-        app.shot(name("empty", page, width, scheme))
-        app.sound()
+        in_every_look(app, "empty", page, LOOKS[::3])
         if page != "Data":
             app.page.get_by_role("button", name="Load data").wait_for()
 
 
-@pytest.mark.parametrize(("width", "scheme"), LOOKS[1:3])
-def test_while_the_first_fit_is_at_work(
-    tab: Callable[..., Any], width: int, scheme: str, pages: dict[str, str]
-) -> None:
-    app = tab(width=width, height=1500, scheme=scheme)
+def test_while_the_first_fit_is_at_work(tab: Callable[..., Any], pages: dict[str, str]) -> None:
+    app = tab(height=1500, scheme="dark")
     app.open()
     app.click("try_sample")
     app.shows("900 users are in both domains")
@@ -58,8 +51,9 @@ def test_while_the_first_fit_is_at_work(
     app.page.wait_for_selector(".st-key-cancel_fit button")
     query = urllib.parse.urlparse(app.page.url).query
     # One look a page: the fit goes on meanwhile.
-    for page in ("Compare", "Space"):
+    for page, (width, scheme) in zip(("Compare", "Space"), LOOKS[1:3], strict=True):
         app.open(f"{pages[page]}?{query}")
+        app.look(width, scheme)
         app.page.wait_for_selector(".st-key-cancel_fit button")
         app.shot(name("loading", page, width, scheme), loaded=False)
         app.sound()
@@ -68,11 +62,8 @@ def test_while_the_first_fit_is_at_work(
     app.shows("Fit cancelled.")
 
 
-@pytest.mark.parametrize(("width", "scheme"), LOOKS[::3])
-def test_when_a_fit_has_failed_and_settings_have_changed(
-    tab: Callable[..., Any], width: int, scheme: str
-) -> None:
-    app = tab(width=width, height=1800, scheme=scheme)
+def test_when_a_fit_has_failed_and_settings_have_changed(tab: Callable[..., Any]) -> None:
+    app = tab(height=1800)
     app.open()
     app.click("try_sample")
     app.shows("900 users are in both domains")
@@ -84,22 +75,13 @@ def test_when_a_fit_has_failed_and_settings_have_changed(
     app.fit()
     app.shows("Rank 900 is too large")
     assert app.page.locator(".st-key-verdict").is_visible()
-    app.shot(name("failed", "Compare", width, scheme))
-    # The frame of a toast is the web framework's own; it goes by itself or when it is closed.
-    app.page.locator(".stToast").get_by_role("button").first.click()
-    app.page.wait_for_selector(".stToast", state="detached")
-    app.sound()
+    # The frame of a toast is the web framework's own; it goes by itself.
+    app.page.wait_for_selector(".stToast", state="detached", timeout=60_000)
+    in_every_look(app, "failed", "Compare", LOOKS[::3])
 
 
-@pytest.mark.parametrize(("width", "scheme"), LOOKS[1:3])
-def test_with_new_items(
-    tab: Callable[..., Any],
-    sample_data: Path,
-    width: int,
-    scheme: str,
-    pages: dict[str, str],
-) -> None:
-    app = tab(width=width, height=2600, scheme=scheme)
+def test_with_new_items(tab: Callable[..., Any], pages: dict[str, str]) -> None:
+    app = tab(height=2600)
     app.open()
     app.click("try_sample")
     app.shows("900 users are in both domains")
@@ -110,6 +92,4 @@ def test_with_new_items(
     query = urllib.parse.urlparse(app.page.url).query
     for page, path in pages.items():
         app.open(f"{path}?{query}")
-        app.settle(1)
-        app.shot(name("items", page, width, scheme))
-        app.sound()
+        in_every_look(app, "items", page, LOOKS[1:3])
