@@ -86,8 +86,6 @@ def test_the_log_of_a_session_holds_nothing_of_the_data(
         app.go("User")
         app.shows("Something went wrong inside transrec")
         shown = app.page.locator("[data-testid=stMain]").inner_text()
-        app.go("Export")
-        assert MARK in app.download("export_csv").decode()
     log = served.log.read_text()
     assert MARK not in log
     assert "example.org" not in log
