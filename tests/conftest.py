@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -18,16 +19,20 @@ os.environ["TRANSREC_STORE"] = "off"
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With several workers (``-n 2 --dist loadgroup``) a file stays whole and browsers in turn.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several workers (``-n 2``) a file stays whole, and browsers take their turns.
 
     Files share what is expensive to make; two browsers at once would make each other late.
     """
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            file = item.path.relative_to(ROOT / "tests")
-            group = "browser" if file.parts[0] == "browser" else str(file)
-            item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return "browser" if file.startswith("tests/browser/") else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
