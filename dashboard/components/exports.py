@@ -55,7 +55,8 @@ def recommendations(result: Result) -> Lists | None:
             "item's title where there is one."
             if items
             else "One row a recommendation: user_id, item_id, rank from 1, score, method, and the "
-            "title where there is one."
+            "title where there is one.",
+            help=QUOTED,
         )
         methods = ("auto", *listed_methods(result.run.fit))
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -121,7 +122,6 @@ def recommendations(result: Result) -> Lists | None:
                     ),
                     f"export_{kind}",
                     primary=kind == "csv",
-                    tip=QUOTED if kind == "csv" else None,
                     disabled=size == 0,
                 )
         if size:
@@ -208,7 +208,6 @@ def _download(
     *,
     primary: bool = False,
     disabled: bool = False,
-    tip: str | None = None,
 ) -> None:
     st.download_button(
         label,
@@ -220,7 +219,6 @@ def _download(
         type="primary" if primary else "secondary",
         on_click="ignore",
         disabled=disabled,
-        help=tip,
     )
 
 

@@ -74,7 +74,7 @@ def test_when_a_fit_has_failed_and_settings_have_changed(tab: Callable[..., Any]
     app.shows("Rank changed: refit")
     app.fit()
     app.shows("Rank 900 is too large")
-    assert app.page.locator(".st-key-verdict").is_visible()
+    app.page.locator(".st-key-verdict").wait_for()
     # The frame of a toast is the web framework's own; it goes by itself.
     app.page.wait_for_selector(".stToast", state="detached", timeout=60_000)
     in_every_look(app, "failed", "Compare", LOOKS[::3])

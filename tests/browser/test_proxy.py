@@ -261,5 +261,5 @@ def test_under_a_path_of_its_own_it_works_too(
         app.page.reload()
         app.settle()
         app.go("Data")
-        assert urlsplit(app.page.url).path.rstrip("/") == "/rec"
+        app.page.wait_for_url(lambda url: urlsplit(url).path.rstrip("/") == "/rec")
         app.shows("Does knowing people in one catalogue help")
