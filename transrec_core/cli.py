@@ -227,14 +227,7 @@ def _parser() -> argparse.ArgumentParser:
         help="measure what the source is worth with fewer target ratings",
     )
     _add_domains(sparsity)
-    sparsity.add_argument(
-        "--out",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help="table to write: .csv, .parquet or .json",
-    )
-    _add_raw_ids(sparsity)
+    _add_table(sparsity)
     sparsity.add_argument(
         "--shares",
         type=_list_of(float, "numbers such as 1,0.5,0.25,0.1"),
@@ -262,7 +255,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="file that fit or the dashboard has saved")
 
 
-def _add_lists(parser: argparse.ArgumentParser) -> None:
+def _add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         required=True,
@@ -270,12 +263,16 @@ def _add_lists(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="table to write: .csv, .parquet or .json",
     )
+    _add_raw_ids(parser)
+
+
+def _add_lists(parser: argparse.ArgumentParser) -> None:
+    _add_table(parser)
     parser.add_argument(
         "--users",
         metavar="FILE",
         help="text file with one user id a line (default: all users of the source)",
     )
-    _add_raw_ids(parser)
 
 
 def _add_bundle(parser: argparse.ArgumentParser) -> None:

@@ -93,14 +93,7 @@ def opening(space: Workspace) -> None:
     )
     if "run" in space.refused:
         states.refused(space, "run")
-        st.button(
-            "Dismiss",
-            key="dismiss_run",
-            icon=":material/close:",
-            type="tertiary",
-            on_click=compute.dismiss,
-            args=(space, "run"),
-        )
+        states.dismissal("run", compute.dismiss, space, "run")
 
 
 def _open(space: Workspace, key: str) -> None:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard import jobs, state, wording
+from dashboard.components import states
 from dashboard.jobs import Workspace
 from transrec_core.limits import Limits
 
@@ -24,14 +25,7 @@ def show(space: Workspace) -> None:
             icon=":material/inventory_2:",
         )
     if space.interrupted or space.notes:
-        st.button(
-            "Dismiss",
-            key="dismiss_kept",
-            icon=":material/close:",
-            type="tertiary",
-            on_click=_dismiss,
-            args=(space,),
-        )
+        states.dismissal("kept", _dismiss, space)
     if space.unkept:
         told = "\n".join(
             f"- {wording.escape_md(what)}: {wording.escape_md(why, 300)}"

@@ -1,5 +1,8 @@
 """How every page looks when it has nothing, is waiting, or something failed."""
 
+from collections.abc import Callable
+from typing import Any
+
 import streamlit as st
 
 from dashboard import compute, state
@@ -49,6 +52,18 @@ def refused(space: Workspace, key: str) -> None:
     """The refusal of a file, where there is one, beside where it was given."""
     if key in space.refused:
         failure(space.refused[key], key)
+
+
+def dismissal(key: str, act: Callable[..., None], *args: Any) -> None:
+    """The button that puts a message away, by calling ``act`` with ``args``."""
+    st.button(
+        "Dismiss",
+        key=f"dismiss_{key}",
+        icon=":material/close:",
+        type="tertiary",
+        on_click=act,
+        args=args,
+    )
 
 
 def loading(heights: tuple[int, ...], key: str) -> None:

@@ -153,14 +153,7 @@ def _refusal(space: Workspace, key: str) -> None:
     states.failure(found, key)
     if found.read_in is not None:
         _encodings(found, key)
-    st.button(
-        "Dismiss",
-        key=f"dismiss_{key}",
-        icon=":material/close:",
-        type="tertiary",
-        on_click=compute.dismiss,
-        args=(space, key),
-    )
+    states.dismissal(key, compute.dismiss, space, key)
 
 
 def _encodings(found: Failure, key: str) -> None:
