@@ -32,19 +32,21 @@ TOP_LEVEL_ALLOWED = TOP_LEVEL_REQUIRED | {".gitattributes"}
 LATER_STAGES = {
     "data": (
         "factors", "content", "transfer", "evidence", "reporting", "recommending", "running",
-        "persistence", "cli",
+        "persistence", "engines", "cli",
     ),
     "factors": (
         "content", "transfer", "evidence", "reporting", "recommending", "running", "persistence",
-        "cli",
+        "engines", "cli",
     ),
     "content": (
-        "transfer", "evidence", "reporting", "recommending", "running", "persistence", "cli",
+        "transfer", "evidence", "reporting", "recommending", "running", "persistence",
+        "engines", "cli",
     ),
-    "transfer": ("evidence", "reporting", "running", "persistence", "cli"),
-    "evidence": ("reporting", "persistence", "cli"),
-    "reporting": ("persistence", "cli"),
-    "persistence": ("cli",),
+    "transfer": ("evidence", "reporting", "running", "persistence", "engines", "cli"),
+    "evidence": ("reporting", "persistence", "engines", "cli"),
+    "reporting": ("persistence", "engines", "cli"),
+    "persistence": ("engines", "cli"),
+    "engines": ("cli",),
 }  # fmt: skip
 
 

@@ -174,15 +174,15 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(command=_compare)
 
     fit = commands.add_parser(
-        "fit", parents=[shared], help="fit and compare, and keep the run in a file"
+        "fit", parents=[shared], help="fit and compare, and keep the run in a file or a folder"
     )
     _add_domains(fit)
     fit.add_argument(
         "--out",
         required=True,
-        type=Path,
         metavar="RUN",
-        help=f"file to write, such as name{RUN_ENDING}; the ratings of all users are in it",
+        help=f"file to write, such as name{RUN_ENDING}; the ratings of all users are in it. A name "
+        "that ends with / is a run folder: lists and factors as Parquet, and the evidence",
     )
     _add_items(fit)
     _add_judging(fit)
@@ -252,7 +252,9 @@ def _add_domains(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="file that fit or the dashboard has saved")
+    parser.add_argument(
+        "run", metavar="RUN", help="file or run folder that fit or the dashboard has saved"
+    )
 
 
 def _add_table(parser: argparse.ArgumentParser) -> None:
@@ -555,7 +557,15 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _fit(options: argparse.Namespace) -> int:
     settings = _settings(options)
-    _require_file(options.out)
+    out = Path(options.out)
+    as_folder = options.out.endswith(("/", os.sep)) or _is_run_folder(out)
+    if as_folder:
+        from transrec_core.engines.folder import require_replaceable
+
+        _require_folder(out)
+        require_replaceable(out)
+    else:
+        _require_file(out)
     with _progress() as on_progress:
         from transrec_core.persistence import save_run
         from transrec_core.running import run
@@ -571,11 +581,16 @@ def _fit(options: argparse.Namespace) -> int:
             target_items=items,
             on_progress=on_progress,
         )
+    if as_folder:
+        from transrec_core.engines.folder import write_run_folder
+
+        write_run_folder(result, out)
+        return 0
     names = {"source": options.source, "target": options.target}
     texts = {"source_items": options.source_items, "target_items": options.items}
     names |= {name: files[-1] for name, files in texts.items() if files}
     about = {name: Path(file).name for name, file in names.items()}
-    save_run(result, options.out, {"name": options.out.stem, **about})
+    save_run(result, out, {"name": out.stem, **about})
     return 0
 
 
@@ -585,6 +600,9 @@ def _lists(options: argparse.Namespace) -> int:
     kind_of(options.out)
     _require_file(options.out)
     users = None if options.users is None else _read_users(options.users)
+    if Path(options.run).is_dir():
+        write_table(_lists_of_folder(options, users), options.out, raw=options.raw_ids)
+        return 0
     with _progress():
         from transrec_core.persistence import load_run
         from transrec_core.running import recommend_from
@@ -595,7 +613,35 @@ def _lists(options: argparse.Namespace) -> int:
     return 0
 
 
+def _lists_of_folder(options: argparse.Namespace, users: list[str] | None) -> "pd.DataFrame":
+    import pandas as pd
+
+    from transrec_core.engines.folder import open_run_folder
+
+    folder = open_run_folder(options.run, options.run)
+    written = options.top if folder.run is None else folder.run.settings.top
+    if options.top is not None and not 1 <= options.top <= written:
+        raise BadSettingError(
+            f"top is {options.top}; the lists of {options.run} have {written} places.",
+            "Name no more than that, or fit again with a larger --top.",
+        )
+    if users is None:
+        return pd.concat(folder.all_lists(options.top), ignore_index=True)
+    return folder.lists_of(*users, top=options.top)
+
+
 def _report(options: argparse.Namespace) -> int:
+    if Path(options.run).is_dir():
+        from transrec_core.engines.folder import copy_evidence, open_run_folder
+
+        if options.raw_ids:
+            raise BadSettingError(
+                f"{options.run} is a folder, whose evidence is copied as it was written.",
+                "Leave out --raw-ids.",
+            )
+        _require_folder(options.out)
+        copy_evidence(open_run_folder(options.run, options.run), options.out)
+        return 0
     from transrec_core.persistence import load_run
     from transrec_core.reporting.bundle import write_bundle
 
@@ -688,6 +734,10 @@ def _ranked(table: "pd.DataFrame") -> str:
             f"correlation {row['correlation']:.2f}, {row['seconds']:.1f} s"
         )
     return "".join(f"{plain(line, len(line) + 1)}\n" for line in lines)
+
+
+def _is_run_folder(path: Path) -> bool:
+    return path.is_dir() and (path / "run.json").is_file()
 
 
 def _require_file(path: Path) -> None:

@@ -218,6 +218,10 @@ class Chosen:
             "baseline_at": {str(shots): name for shots, name in self.baseline_at.items()},
             "tried": [dict(row) for row in self.tried],
             "parameters": {name: dict(values) for name, values in self.parameters.items()},
+            "strengths": {
+                name: {str(shots): tau for shots, tau in taus.items()}
+                for name, taus in self.strengths.items()
+            },
             "blend": {str(shots): weight for shots, weight in self.blend.items()},
             "left_out": dict(self.left_out),
             "fallback_at": {str(shots): name for shots, name in self.fallback_at.items()},

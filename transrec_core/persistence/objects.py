@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -67,6 +67,8 @@ CLASSES: Mapping[str, type] = {
     )
 }  # fmt: skip
 """All that a run is made of; a file cannot name any other class."""
+
+Made = TypeVar("Made")
 
 LONG = 1000
 """Members from which a tuple of tuples is kept as arrays: the text is to stay small."""
@@ -230,7 +232,7 @@ def _made(entry: Any, made: Sequence[object], arrays: "Sequence[NDArray[Any]]") 
     values = entry.get("fields")
     if not isinstance(values, dict) or set(values) != {f.name for f in fields(found)}:
         raise UnknownContentError(f"its {kind} has other fields than this version's")
-    return _instance(found, {name: _object(value, made) for name, value in values.items()})
+    return instance(found, {name: _object(value, made) for name, value in values.items()})
 
 
 def _matrix(entry: Mapping[str, Any], made: Sequence[object]) -> sp.csr_array:
@@ -299,13 +301,20 @@ def _table(entry: Mapping[str, Any], made: Sequence[object]) -> pd.DataFrame:
     return pd.DataFrame(found, index=rows)
 
 
-def _instance(found: type, values: Mapping[str, Any]) -> object:
+def instance(found: type[Made], values: Mapping[str, Any]) -> Made:
+    """An object of a class whose fields have the types that its annotations say.
+
+    Raises
+    ------
+    UnknownContentError
+        Naming the first field that has another, or what is wrong with them together.
+    """
     for name, hint in hints_of(found).items():
         if not _fits(values[name], hint):
             what = type(values[name]).__name__
             raise UnknownContentError(f"{found.__name__}.{name} is a {what} in it")
         _require_finite(found, name, values[name])
-    later = {f.name for f in fields(found) if not f.init}
+    later = {f.name for f in fields(found) if not f.init}  # type: ignore[arg-type]
     try:
         made = found(**{name: value for name, value in values.items() if name not in later})
     except (TransrecError, ValueError, TypeError, IndexError) as error:

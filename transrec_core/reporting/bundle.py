@@ -55,6 +55,8 @@ def evidence_json(
         "data": {domain: dict(facts) for domain, facts in data.items()},
         "config": settings.to_json(),
         "version": version("transrec"),
+        "test_users": comparison.test_users,
+        "validation_users": comparison.validation_users,
         "seconds": seconds,
         "command": compare_command(settings, data),
     }
@@ -65,7 +67,7 @@ def evidence_json(
         evidence["crosslisted"] = {**without, "products": found.products}
     if comparison.ranking is not None and comparison.ratings is not None:
         evidence["ratings"] = _kind(comparison.ratings)
-    plain: dict[str, Any] = _plain(evidence)
+    plain: dict[str, Any] = plain_values(evidence)
     return plain
 
 
@@ -78,12 +80,12 @@ def _kind(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
     """Turn NumPy scalars into Python's and numbers that JSON does not have into ``null``."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): plain_values(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [plain_values(part) for part in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -4,7 +4,7 @@ import ctypes
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -49,15 +49,37 @@ def write_atomically(path: Path, data: bytes) -> None:
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Make a folder of these files, or replace one that holds nothing else, in one step.
 
-    A folder that holds other things too, or cannot be moved, stays: its files are replaced one by
-    one. The last of them goes first and comes last, so that where it is the others belong to it.
-
     Parameters
     ----------
     folder
         Made with its parents where there is none.
     files
-        Content by name.
+        Content by name; see ``atomic_folder`` for what the order means.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written.
+    """
+    with atomic_folder(folder, list(files)) as new:
+        for name, content in files.items():
+            write_atomically(new / name, content)
+
+
+@contextmanager
+def atomic_folder(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """An empty folder whose content becomes that of ``folder`` when the block ends well.
+
+    That is one step where the folder is new or holds nothing but these names. One that holds other
+    things too, or cannot be moved, stays: what it has under these names is replaced one by one. The
+    last of them goes first and comes last, so that where it is the others belong to it.
+
+    Parameters
+    ----------
+    folder
+        Made with its parents where there is none.
+    names
+        Files and folders that may be put into it; those that are not are gone afterwards.
 
     Raises
     ------
@@ -65,24 +87,34 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         When it cannot be written.
     """
     folder = folder.resolve()
-    if folder.exists() and not _replaceable(folder, set(files)):
-        (folder / list(files)[-1]).unlink(missing_ok=True)
-        for name, content in files.items():
-            write_atomically(folder / name, content)
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder.parent))
+    movable = not folder.exists() or _replaceable(folder, set(names))
+    place = folder.parent if movable else folder
+    place.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=place))
     try:
-        for name, content in files.items():
-            write_atomically(temporary / name, content)
-        os.chmod(temporary, folder.stat().st_mode if folder.exists() else 0o777 & ~_umask())
-        if folder.exists():
-            _exchange(temporary, folder)
+        yield temporary
+        if not movable:
+            _remove(folder / names[-1])
+            for name in names:
+                _remove(folder / name)
+                if (temporary / name).exists():
+                    os.replace(temporary / name, folder / name)
         else:
-            os.replace(temporary, folder)
+            os.chmod(temporary, folder.stat().st_mode if folder.exists() else 0o777 & ~_umask())
+            if folder.exists():
+                _exchange(temporary, folder)
+            else:
+                os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    _sync_folder(folder.parent)
+    _sync_folder(place)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _replaceable(folder: Path, names: set[str]) -> bool:

@@ -24,7 +24,8 @@ def _evidence(cases, **how):
 def test_the_contract(cases):
     found = _evidence(cases)
     assert set(found) == {"verdict", "metric", "shots", "chosen", "data", "config", "version",
-                          "seconds", "ratings", "command", "cohorts", "checks"}  # fmt: skip
+                          "test_users", "validation_users", "seconds", "ratings", "command",
+                          "cohorts", "checks"}  # fmt: skip
     assert found["verdict"] == {"0": "helps", "2": "no evidence", "5": "no evidence", "10": "hurts"}
     assert found["metric"] == "ndcg@10"
     first = found["shots"][0]
