@@ -7,10 +7,12 @@ import re
 import secrets
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime import Runtime
+from streamlit.runtime.media_file_manager import MediaFileManager
 
 from dashboard import guard, jobs, log
 from dashboard.keeping import Keeper
@@ -22,6 +24,7 @@ APP = Path(__file__).resolve().with_name("app.py")
 FIRST_PORT = 8501
 PORTS_TRIED = 100
 REAP_SECONDS = 600.0
+MADE_FILE_SECONDS = 60.0
 
 
 def port_is_free(host: str, port: int) -> bool:
@@ -63,20 +66,47 @@ def choose_port(host: str, port: int | None) -> int:
 
 @contextlib.asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[dict[str, object]]:
-    """Drop idle workspaces while the server runs; end child processes when it stops."""
-
-    async def reap() -> None:
-        while True:
-            await asyncio.sleep(REAP_SECONDS)
-            await asyncio.to_thread(jobs.REGISTER.sweep)
-
-    task = asyncio.create_task(reap())
+    """Drop idle workspaces and made files as it runs; end child processes when it stops."""
+    clear_files = keep_made_files(Runtime.instance().media_file_mgr)
+    tasks = [
+        asyncio.create_task(every(REAP_SECONDS, jobs.REGISTER.sweep)),
+        asyncio.create_task(every(MADE_FILE_SECONDS, clear_files)),
+    ]
     jobs.SPARE.keep_one()
     try:
         yield {}
     finally:
-        task.cancel()
+        for task in tasks:
+            task.cancel()
         jobs.REGISTER.close()
+
+
+async def every(seconds: float, work: Callable[[], None]) -> None:
+    """Do some work in a thread, again and again, until it is cancelled."""
+    while True:
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(work)
+
+
+def keep_made_files(manager: MediaFileManager) -> Callable[[], None]:
+    """Have files that were made for a download stay until the browser has fetched them.
+
+    Streamlit drops what no page names whenever any session's page has been drawn. A file that a
+    button makes is named by none, and while a page is drawn, neither are the buttons that the
+    browser still shows: with several people at work, downloads failed.
+
+    Returns
+    -------
+    Callable
+        Drops what has been without a name at two calls in a row, and has to be called at times.
+    """
+    clear = manager.remove_orphaned_files
+    manager.remove_orphaned_files = _nothing  # type: ignore[method-assign]
+    return clear
+
+
+def _nothing() -> None:
+    """What is left to do when a page has been drawn."""
 
 
 def show_error(error: Exception) -> bool:

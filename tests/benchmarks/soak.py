@@ -52,6 +52,8 @@ PAGES = {
     "Export": "Take it with you",
 }
 VARIANTS = 3
+MOVES = 3
+"""How often the seconds of a fit have to be seen moving before it counts as one at work."""
 ROOM = 1.2
 """How much more memory than in the warm state may be kept."""
 
@@ -364,17 +366,22 @@ async def live(person: Person, actions: int, seconds: float) -> None:
 
 
 async def watch(people: list[Person], found: Found, done: asyncio.Event) -> None:
-    """The most fits that were seen at work at the same time, two looks in a row."""
-    before: set[int] = set()
+    """The most fits that were seen at work at the same time.
+
+    A page of a busy server may still show a fit that has ended, so the seconds that it tells have
+    to move on from look to look, three times in a row.
+    """
+    before: dict[int, tuple[str, int]] = {}
     while not done.is_set():
-        now = set()
+        now = {}
         for number, person in enumerate(people):
             with contextlib.suppress(PlaywrightError):
                 box = person.page.locator(".st-key-job")
                 said = await box.first.inner_text(timeout=300) if await box.count() else ""
                 if "so far" in said:
-                    now.add(number)
-        found.at_once = max(found.at_once, len(now & before))
+                    words, moves = before.get(number, (said, 0))
+                    now[number] = said, moves + (said != words)
+        found.at_once = max(found.at_once, sum(moves >= MOVES for _, moves in now.values()))
         before = now
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(done.wait(), 1.0)
@@ -389,7 +396,7 @@ async def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             people = []
             for number in range(options.sessions):
-                context = await browser.new_context(viewport={"width": 1400, "height": 1200})
+                context = await browser.new_context(viewport={"width": 1100, "height": 800})
                 page = await context.new_page()
                 page.on("pageerror", lambda error: found.errors.append(f"page: {error}"))
                 dice = random.Random(options.seed * 1000 + number)

@@ -66,6 +66,22 @@ def test_the_other_files_can_be_taken(tab: Callable[..., Any], sample_run: str) 
     assert len(frame) == 12_000
 
 
+def test_a_download_outlives_pages_that_others_draw(
+    tab: Callable[..., Any], sample_run: str
+) -> None:
+    app, other = tab(), tab()
+    app.open(path("Export", sample_run))
+    other.open("/")
+    with app.page.expect_download(timeout=60_000) as caught:
+        app.page.locator(".st-key-export_csv button").click()
+    for title in ("Compare", "Data", "Compare"):
+        other.go(title)
+    # Where the browser was slow to fetch it, the file has to be there still.
+    answer = app.page.request.get(caught.value.url)
+    assert answer.ok
+    assert answer.body() == Path(caught.value.path()).read_bytes()
+
+
 def test_somebody_else_does_not_see_the_run(tab: Callable[..., Any], sample_run: str) -> None:
     other = tab()
     other.open("/compare")
