@@ -39,6 +39,8 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import async_playwright
 
 from transrec_core import cli
+from transrec_core.reporting.bundle import recommend_command
+from transrec_core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -261,19 +263,21 @@ class Person:
         await self.rest()
         return True
 
-    async def download(self, key: str) -> bytes:
+    async def download(self, key: str) -> tuple[str, bytes]:
+        """Name and content of a file."""
         try:
             return await self.downloaded(key)
         except PlaywrightError:
-            # A page that was drawn anew in between takes the file back; a person presses again.
+            # As a person would, where a busy server has not answered in time.
             self.found.missed["download, pressed again"] += 1
             await self.rest()
             return await self.downloaded(key)
 
-    async def downloaded(self, key: str) -> bytes:
+    async def downloaded(self, key: str) -> tuple[str, bytes]:
         async with self.page.expect_download(timeout=60_000) as caught:
             await self.page.locator(f".st-key-{key} button").first.click(timeout=15_000)
-        return Path(await (await caught.value).path()).read_bytes()
+        file = await caught.value
+        return file.suggested_filename, Path(await file.path()).read_bytes()
 
     async def export(self) -> bool:
         """Take the lists home, and see whether the command gives the same."""
@@ -281,20 +285,23 @@ class Person:
             await self.go("Export")
         if not await self.page.locator(".st-key-export_csv").count():
             return False
-        told = json.loads(await self.download("export_config"))
-        content = await self.download("export_csv")
+        told = json.loads((await self.download("export_config"))[1])
+        name, content = await self.download("export_csv")
         # A fit that ended in between has put another run on show.
-        if json.loads(await self.download("export_config"))["run"] != told["run"]:
+        if told["run"] not in name:
             return True
-        commands = await self.page.locator(".st-key-export_repeat code").all_inner_texts()
-        command = next(text for text in commands if "transrec recommend" in text)
+        asked = told["settings"]
+        settings = Settings(**{**asked, "shots": tuple(asked["shots"])})
+        command = recommend_command(settings, told["data"])
         folder = self.folders[told["data"]["source"]["sha256"], told["data"]["target"]["sha256"]]
         assert not told["started_warm"]
         async with self.found.alone:
             expected = await asyncio.to_thread(self.serial, command, folder)
         self.found.compared += 1
         if content != expected:
-            self.found.different.append(f"{told['run']}: {command}")
+            lines = zip(content.splitlines(), expected.splitlines(), strict=False)
+            first = next((pair for pair in lines if pair[0] != pair[1]), None)
+            self.found.different.append(f"{name}: {command}: {first}")
         return True
 
     def serial(self, command: str, folder: Path) -> bytes:
@@ -389,7 +396,8 @@ async def watch(people: list[Person], found: Found, done: asyncio.Event) -> None
 
 async def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Run it all and tell what was found."""
-    folders, found, lists = write_variants(folder), Found(), {}
+    folders, found = write_variants(folder), Found()
+    lists: dict[str, bytes] = {}
     with server(folder) as (address, pid, log):
         fresh = memory(pid)
         async with async_playwright() as playwright:
