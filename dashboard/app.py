@@ -26,44 +26,51 @@ def main() -> None:
     # What this page shows is on the disk before it is seen; a button's work was done before.
     space.keep()
     new_items = compute.new_items(space.shown)
-    page = st.navigation(
-        [
+    pages = [
+        st.Page(
+            "views/data.py",
+            title="Data",
+            icon=":material/table_view:",
+            default=True,
+            help="Load source and target ratings and see whether they can be used.",
+        ),
+        st.Page(
+            "views/compare.py",
+            title="Compare",
+            icon=":material/query_stats:",
+            help="Does transfer help, for whom, and how surely?",
+        ),
+        st.Page(
+            "views/space.py",
+            title="Space",
+            icon=":material/scatter_plot:",
+            help="What do the factors mean, and do the two catalogues align?",
+        ),
+        st.Page(
+            "views/user.py",
+            title="Item" if new_items else "User",
+            icon=":material/person_search:",
+            help="Which users would one item get?"
+            if new_items
+            else "What would one user get, beside what they did before?",
+        ),
+        st.Page(
+            "views/export.py",
+            title="Export",
+            icon=":material/download:",
+            help="Lists, evidence, configuration and the command that repeats the run.",
+        ),
+    ]
+    if compute.shelf():
+        pages.append(
             st.Page(
-                "views/data.py",
-                title="Data",
-                icon=":material/table_view:",
-                default=True,
-                help="Load source and target ratings and see whether they can be used.",
-            ),
-            st.Page(
-                "views/compare.py",
-                title="Compare",
-                icon=":material/query_stats:",
-                help="Does transfer help, for whom, and how surely?",
-            ),
-            st.Page(
-                "views/space.py",
-                title="Space",
-                icon=":material/scatter_plot:",
-                help="What do the factors mean, and do the two catalogues align?",
-            ),
-            st.Page(
-                "views/user.py",
-                title="Item" if new_items else "User",
-                icon=":material/person_search:",
-                help="Which users would one item get?"
-                if new_items
-                else "What would one user get, beside what they did before?",
-            ),
-            st.Page(
-                "views/export.py",
-                title="Export",
-                icon=":material/download:",
-                help="Lists, evidence, configuration and the command that repeats the run.",
-            ),
-        ],
-        position="top",
-    )
+                "views/folder.py",
+                title="Run folders",
+                icon=":material/folder_open:",
+                help="What jobs have written as folders: evidence, a map, anybody's list by id.",
+            )
+        )
+    page = st.navigation(pages, position="top")
     st.html(assets / "style.css")
     st.logo(str(assets / f"logo_{'dark' if state.is_dark() else 'light'}.svg"), size="large")
     settings = fit_form.show(space)

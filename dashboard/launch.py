@@ -15,6 +15,7 @@ from streamlit.runtime import Runtime
 from streamlit.runtime.media_file_manager import MediaFileManager
 
 from dashboard import guard, jobs, log
+from dashboard.folders import SHELF
 from dashboard.keeping import Keeper
 from dashboard.store import Store, StoreInUseError, default_folder
 from transrec_core.errors import BadSettingError
@@ -159,6 +160,7 @@ def launch(
     names: Sequence[str] = (),
     store: Path | None = None,
     keep: bool = True,
+    runs: Path | None = None,
 ) -> None:
     """Serve the dashboard until it is stopped.
 
@@ -180,17 +182,25 @@ def launch(
         restarted; ``None`` takes that of ``TRANSREC_STORE`` or of the platform.
     keep
         Whether to keep anything on disk.
+    runs
+        Folder whose run folders everybody who reaches the server may open; ``None`` takes that of
+        ``TRANSREC_RUNS``, or shows none.
 
     Raises
     ------
     BadSettingError
-        When the port is taken, the path or a name is none, a limit is set to what is none, or the
-        folder cannot be written.
+        When the port is taken, the path or a name is none, a limit is set to what is none, or a
+        folder cannot be written, or read.
     """
     limits, prefix = Limits.current(), _path(base_path)
     allowed = [_name(name) for name in names]
     chosen = choose_port(host, port)
     log.quote_nothing()
+    SHELF.show(runs)
+    if SHELF.place is not None:
+        sys.stderr.write(
+            f"transrec: Whoever opens the pages sees the run folders in {SHELF.place}.\n"
+        )
     if keep:
         keep_in(store)
     # Streamlit looks for .streamlit/config.toml beside the script that was started. That is the

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dashboard.compute import Change
 
 _KEY = "transrec"
-LINK = "run"
+LINK, FOLDER = "run", "folder"
 
 
 @dataclass
@@ -43,6 +43,8 @@ class Tab:
         Page that a button of the guide leads to, until the tab is there.
     forgetting
         Whether it asks once more before everything is forgotten.
+    folder
+        The run folder that it looks at; empty for none.
     """
 
     workspace_id: str = ""
@@ -57,6 +59,7 @@ class Tab:
     seen: set[str] = field(default_factory=set)
     going: str = ""
     forgetting: bool = False
+    folder: str = ""
 
 
 def tab() -> Tab:
@@ -129,11 +132,35 @@ def leave_workspace() -> None:
         del st.query_params[LINK]
 
 
+def folder() -> str:
+    """The run folder that the link names, else the one that the tab had; empty for none.
+
+    Only the page of run folders may ask, as its link then says what it shows.
+    """
+    memory = tab()
+    memory.folder = st.query_params.get(FOLDER) or memory.folder
+    if memory.folder and st.query_params.get(FOLDER) != memory.folder:
+        st.query_params[FOLDER] = memory.folder
+    return memory.folder
+
+
+def leave_folder() -> None:
+    """Go back to all run folders."""
+    tab().folder = ""
+    if FOLDER in st.query_params:
+        del st.query_params[FOLDER]
+
+
+def folder_params(space: Workspace, name: str) -> dict[str, str]:
+    """Query parameters that lead to a run folder, and keep the tab's workspace."""
+    return {**link_params(space), FOLDER: name}
+
+
 def page() -> str:
     """The page that the tab shows, by its name in the address; the first page is ``data``."""
     path = (st.context.url or "").split("?")[0].split("#")[0]
     last = path.rstrip("/").rsplit("/", 1)[-1]
-    return last if last in ("compare", "space", "user", "export") else "data"
+    return last if last in ("compare", "space", "user", "export", "folder") else "data"
 
 
 def link_params(space: Workspace) -> dict[str, str]:

@@ -135,6 +135,13 @@ def _parser() -> argparse.ArgumentParser:
     keeping.add_argument(
         "--no-store", action="store_true", help="keep nothing on disk: all goes with the server"
     )
+    app.add_argument(
+        "--runs",
+        type=Path,
+        metavar="DIR",
+        help="folder whose run folders, as fit or a Spark job has written them, everybody who "
+        "reaches the dashboard may open (default: TRANSREC_RUNS, or none)",
+    )
     app.set_defaults(command=_app)
 
     check = commands.add_parser(
@@ -466,6 +473,7 @@ def _app(options: argparse.Namespace) -> int:
         names=options.allow_host,
         store=options.store,
         keep=not options.no_store,
+        runs=options.runs,
     )
     return 0
 

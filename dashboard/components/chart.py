@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def show(figure: go.Figure, key: str, alt: str, reading: str) -> None:
+def show(
+    figure: go.Figure,
+    key: str,
+    alt: str,
+    reading: str,
+    config: Mapping[str, Any] = charts.CONFIG,
+) -> None:
     """Draw a figure; ``alt`` tells its subject, ``reading`` how to look at it."""
-    st.plotly_chart(figure, key=key, config=charts.CONFIG, alt=alt)
+    st.plotly_chart(figure, key=key, config=dict(config), alt=alt)
     st.caption(reading)
 
 

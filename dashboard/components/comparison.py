@@ -20,7 +20,7 @@ from transrec_core.reporting.sentences import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from transrec_core.evidence.results import Evidence, ShotEvidence
+    from transrec_core.evidence.results import Comparison, Evidence, ShotEvidence
 
 PARTS = ("Curves", "Numbers", "For whom", "Parameters", history.RUNS, "Sources")
 KIND_WORDS = {"ranking": "Lists", "ratings": "Ratings"}
@@ -76,9 +76,8 @@ def _kind(kinds: tuple[str, ...]) -> str:
     return picked if picked in kinds else kinds[0]
 
 
-def warning(result: Result) -> None:
+def warning(found: "Comparison | None") -> None:
     """What the gain comes to without products that are in both catalogues under two ids."""
-    found = result.run.comparison
     words = "" if found is None else crosslisted_sentence(found)
     if words:
         st.warning(
@@ -88,8 +87,8 @@ def warning(result: Result) -> None:
         )
 
 
-def verdict(shot: "ShotEvidence", evidence: "Evidence", link: dict[str, str]) -> None:
-    """One sentence, the numbers behind it, and the next question."""
+def verdict(shot: "ShotEvidence", evidence: "Evidence", link: dict[str, str] | None = None) -> None:
+    """One sentence, the numbers behind it, and with a ``link`` the next question."""
     metric = wording.metric_word(evidence.metric)
     cold = evidence.cold
     them = f"{one(cold)}s"
@@ -144,13 +143,14 @@ def verdict(shot: "ShotEvidence", evidence: "Evidence", link: dict[str, str]) ->
                 f"(placebo) gains {wording.interval(shot.placebo.low, shot.placebo.high)}.",
                 width="stretch",
             )
-            st.page_link(
-                "views/user.py",
-                label=f"See what one {one(cold)} would get",
-                icon=":material/arrow_forward:",
-                icon_position="right",
-                query_params=link,
-            )
+            if link is not None:
+                st.page_link(
+                    "views/user.py",
+                    label=f"See what one {one(cold)} would get",
+                    icon=":material/arrow_forward:",
+                    icon_position="right",
+                    query_params=link,
+                )
 
 
 def parts() -> Any:

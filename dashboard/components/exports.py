@@ -107,7 +107,7 @@ def recommendations(result: Result) -> Lists | None:
         _count(result, asked, size, who)
         with st.container(horizontal=True):
             for kind, mime in FORMATS.items():
-                _download(
+                download(
                     f"Download {kind.upper() if kind != 'parquet' else 'Parquet'}",
                     f"recommendations-{result.id}.{kind}",
                     mime,
@@ -199,7 +199,7 @@ def _chosen(who: str) -> list[str]:
     return compute.parse_ids(text)
 
 
-def _download(
+def download(
     label: str,
     name: str,
     mime: str,
@@ -209,6 +209,7 @@ def _download(
     primary: bool = False,
     disabled: bool = False,
 ) -> None:
+    """A button that hands a file over, made when it is pressed."""
     st.download_button(
         label,
         data=make,
@@ -236,14 +237,14 @@ def evidence(result: Result) -> None:
         )
         with st.container(horizontal=True):
             for name, mime in BUNDLE.items():
-                _download(
+                download(
                     name,
                     name,
                     mime,
                     partial(_piece, result, name),
                     f"export_{name.replace('.', '_')}",
                 )
-            _download(
+            download(
                 "metrics.csv",
                 "metrics.csv",
                 "text/csv",
@@ -268,7 +269,7 @@ def factors(result: Result) -> None:
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             kind = _kind()
-            _download(
+            download(
                 "Download factors",
                 f"factors-{result.id}.zip",
                 "application/zip",
@@ -303,7 +304,7 @@ def everything(result: Result, asked: Lists | None) -> None:
             "run gives the same bytes."
         )
         top = asked.top if asked else result.run.settings.top
-        _download(
+        download(
             "Download everything",
             f"transrec-{result.id}.zip",
             "application/zip",
@@ -332,7 +333,7 @@ def repeat(result: Result) -> None:
                 else "The same files and settings give the same numbers."
             )
         )
-        _download(
+        download(
             "configuration.json",
             f"configuration-{result.id}.json",
             "application/json",
@@ -357,7 +358,7 @@ def save(result: Result) -> None:
             "inside: give it only to those who may see them."
         )
         name = wording.safe_filename(result.name)
-        _download(
+        download(
             "Save this run",
             f"{name}.transrec",
             "application/octet-stream",

@@ -7,7 +7,7 @@ import pandas as pd
 
 from dashboard import wording
 from dashboard.jobs import Result
-from transrec_core.evidence.results import AUTO, Chosen, Evidence, ShotEvidence
+from transrec_core.evidence.results import AUTO, Chosen, Comparison, Evidence, ShotEvidence
 from transrec_core.reporting.sentences import (
     cohort_words,
     level_words,
@@ -18,7 +18,11 @@ from transrec_core.reporting.sentences import (
 
 def evidences(result: Result) -> dict[str, Evidence]:
     """The comparison's parts by kind: ``ranking``, ``ratings``."""
-    comparison = result.run.comparison
+    return evidence_parts(result.run.comparison)
+
+
+def evidence_parts(comparison: Comparison | None) -> dict[str, Evidence]:
+    """The same of a comparison, wherever it is from."""
     if comparison is None:
         return {}
     parts = {"ranking": comparison.ranking, "ratings": comparison.ratings}

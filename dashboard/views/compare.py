@@ -1,7 +1,7 @@
 """Compare: does transfer help, for whom, can I trust it?"""
 
 from dashboard import compute, state
-from dashboard.components import comparison, history, states, studies
+from dashboard.components import comparison, folders, history, states, studies
 
 space = state.workspace()
 where = "the target" if compute.target_only(space.shown) else "both catalogues"
@@ -30,12 +30,13 @@ if result is None:
 elif result.run.comparison is None:
     comparison.absent(result)
     history.show(space)
+    folders.offer(space)
     history.two(space, result, "ranking", state.is_dark())
 else:
     dark = state.is_dark()
     kind, evidence, shot = comparison.choose(compute.evidences(result))
     comparison.verdict(shot, evidence, state.link_params(space))
-    comparison.warning(result)
+    comparison.warning(result.run.comparison)
     history.change_line(space, result, kind, shot.shots)
     curves, numbers, whom, parameters, runs, sources = comparison.parts()
     with curves:
@@ -53,6 +54,7 @@ else:
     with runs:
         if runs.open:
             history.show(space)
+            folders.offer(space)
             history.two(space, result, kind, dark)
     with sources:
         if sources.open:

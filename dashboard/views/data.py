@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import charts, compute, state
-from dashboard.components import chart, checks, fit_form, history, states, success, upload
+from dashboard.components import chart, checks, fit_form, folders, history, states, success, upload
 
 space = state.workspace()
 states.heading(
@@ -20,6 +20,7 @@ with st.container():
         upload.sample_card(space)
         with st.expander("Open a saved run", icon=":material/folder_open:", key="open_run"):
             history.opening(space)
+        folders.offer(space)
 
 cards = st.grid(2, min_column_width=400)
 with cards.cell():

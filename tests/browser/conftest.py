@@ -34,7 +34,7 @@ SHOTS = Path(__file__).resolve().parents[2] / ".build" / "screenshots"
 FIT_SECONDS = 240
 
 # Opened on a page of its own, Streamlit first looks for its server under that page's address.
-OWN_PROBE = re.compile(r"/(compare|space|user|export)/_stcore/(health|host-config)$")
+OWN_PROBE = re.compile(r"/(compare|space|user|export|folder)/_stcore/(health|host-config)$")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -462,8 +462,8 @@ class RunFolder:
         whole = found.notna().all(axis=None) and np.isfinite(found[["x", "y"]]).all(axis=None)
         if not (whole and found["domain"].isin(["source", "target"]).all()):
             raise self._damaged(MAP, "it has places that are none")
-        variance = math.nan
-        return ItemMap(found, (variance, variance), math.nan)
+        # How much of the whole the plane shows is not written down.
+        return ItemMap(found, (0.0, 0.0), math.nan)
 
     def row_groups(self, user: str) -> tuple[int, int]:
         """How many row groups of the lists a look-up reads, and how many there are."""
