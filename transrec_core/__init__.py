@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from transrec_core.data.items import Items, read_items
     from transrec_core.data.linking import DomainPair, link
     from transrec_core.data.ratings import Ratings, read_ratings
+    from transrec_core.engines.folder import RunFolder, open_run_folder, write_run_folder
     from transrec_core.errors import TransrecError
     from transrec_core.evidence.results import Comparison, Evidence, ShotEvidence
     from transrec_core.explaining import Explanation, explain
@@ -46,6 +47,7 @@ _PLACES = {
     "Progress": "progress",
     "Ratings": "data.ratings",
     "Run": "running",
+    "RunFolder": "engines.folder",
     "SavedRun": "persistence",
     "Settings": "settings",
     "ShotEvidence": "evidence.results",
@@ -62,6 +64,7 @@ _PLACES = {
     "link": "data.linking",
     "load_run": "persistence",
     "neighbours": "space",
+    "open_run_folder": "engines.folder",
     "rank_sources": "running",
     "read_items": "data.items",
     "read_ratings": "data.ratings",
@@ -73,6 +76,7 @@ _PLACES = {
     "similar_items": "content",
     "sparsity": "running",
     "what_if": "supposing",
+    "write_run_folder": "engines.folder",
 }
 
 __all__ = [
@@ -85,6 +89,7 @@ __all__ = [
     "Progress",
     "Ratings",
     "Run",
+    "RunFolder",
     "SavedRun",
     "Settings",
     "ShotEvidence",
@@ -101,6 +106,7 @@ __all__ = [
     "link",
     "load_run",
     "neighbours",
+    "open_run_folder",
     "rank_sources",
     "read_items",
     "read_ratings",
@@ -112,6 +118,7 @@ __all__ = [
     "similar_items",
     "sparsity",
     "what_if",
+    "write_run_folder",
 ]
 
 

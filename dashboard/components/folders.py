@@ -48,7 +48,13 @@ def offer(space: Workspace) -> None:
     """An expander with the newest run folders, where the server shows any."""
     if not compute.shelf():
         return
-    with st.expander("Open a run folder", icon=":material/folder_open:", key="open_folder"):
+    box = st.expander(
+        "Open a run folder", icon=":material/folder_open:", key="open_folder", on_change="rerun"
+    )
+    # Nothing is read before somebody wants to see it.
+    if not box.open:
+        return
+    with box:
         found = _found()
         if not found:
             return

@@ -85,7 +85,10 @@ def test_what_lies_there_is_offered_newest_first_and_broken_with_the_reason(
     ]  # fmt: skip
     compared = open_app(fitted, "compare")
     compared.session_state["compare_part"] = "Runs"
-    for app in (open_app(), compared.run()):
+    for app in (open_app(), compared):
+        app.session_state["open_folder"] = True
+        app.run()
+        assert not app.exception
         assert links(app)[-2:] == ["tuesday", "evidence\\-alone"]
         said = text(app)
         assert "**half** cannot be opened" in said
@@ -106,6 +109,7 @@ def test_an_empty_shelf_says_what_goes_there(place: Path) -> None:
 def test_a_shelf_that_cannot_be_read_is_told_of(place: Path) -> None:
     shutil.rmtree(place)
     app = AppTest.from_file(Path(jobs.__file__).with_name("app.py"), default_timeout=20).run()
+    app.switch_page("views/folder.py").run()
     assert not app.exception
     assert "cannot be read" in text(app)
 

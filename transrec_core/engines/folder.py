@@ -538,9 +538,17 @@ def open_run_folder(path: str | Path, name: str | None = None) -> RunFolder:
         root = path.resolve(strict=True)
         if not root.is_dir():
             raise _refusal(name, "this is a file, not a folder", "Choose a run folder.")
+        alone = not os.path.lexists(root / RUN)
+        if alone and not os.path.lexists(root / EVIDENCE_FILE):
+            raise _refusal(
+                name,
+                f"there is neither {RUN} nor {EVIDENCE_FILE} in it",
+                "A run that is being written has none yet; else choose a folder that transrec "
+                "wrote.",
+            )
         _require_inside(root, name)
-        if not (root / RUN).exists():
-            return _bundle(root, name)
+        if alone:
+            return RunFolder(root, None, read_evidence(root, name))
         facts = _facts(read_json(root / RUN, f"{name}/{RUN}", LARGEST_RUN), name)
         parts = {part: _opened(root, part, rows, name) for part, rows in facts.contents.items()}
     except OSError as error:
@@ -585,16 +593,6 @@ def copy_evidence(folder: RunFolder, to: str | Path) -> None:
         for name, path in files.items():
             with path.open("rb") as content, atomic_file(new / name) as stream:
                 shutil.copyfileobj(content, stream)
-
-
-def _bundle(root: Path, name: str) -> RunFolder:
-    if not (root / EVIDENCE_FILE).exists():
-        raise _refusal(
-            name,
-            f"there is neither {RUN} nor {EVIDENCE_FILE} in it",
-            "A run that is being written has none yet; else choose a folder that transrec wrote.",
-        )
-    return RunFolder(root, None, read_evidence(root, name))
 
 
 def _require_inside(root: Path, name: str) -> None:
