@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 Number = TypeVar("Number", int, float)
 
 RUN_ENDING = ".transrec"
+LISTED_BYTES = 300
+"""Memory that a row of lists takes while they are written as one table."""
+
 USABLE, REFUSED, FAILED, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -624,7 +627,8 @@ def _lists(options: argparse.Namespace) -> int:
 def _lists_of_folder(options: argparse.Namespace, users: list[str] | None) -> "pd.DataFrame":
     import pandas as pd
 
-    from transrec_core.engines.folder import open_run_folder
+    from transrec_core.engines.folder import LISTS, open_run_folder
+    from transrec_core.limits import Estimate, Limits
 
     folder = open_run_folder(options.run, options.run)
     written = options.top if folder.run is None else folder.run.settings.top
@@ -633,9 +637,13 @@ def _lists_of_folder(options: argparse.Namespace, users: list[str] | None) -> "p
             f"top is {options.top}; the lists of {options.run} have {written} places.",
             "Name no more than that, or fit again with a larger --top.",
         )
-    if users is None:
-        return pd.concat(folder.all_lists(options.top), ignore_index=True)
-    return folder.lists_of(*users, top=options.top)
+    if users is not None:
+        return folder.lists_of(*users, top=options.top)
+    rows = 0 if folder.run is None else folder.run.contents.get(LISTS, 0)
+    way = f"Name users with --users, read the Parquet files in {Path(options.run) / LISTS}"
+    needed = {"lists": LISTED_BYTES * rows}
+    Limits.current().require(Estimate(f"Writing all lists of {options.run}", needed, way))
+    return pd.concat(folder.all_lists(options.top), ignore_index=True)
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -424,7 +424,13 @@ class RunFolder:
         return found.drop(columns="_place").reset_index(drop=True)
 
     def all_lists(self, top: int | None = None) -> Iterator[pd.DataFrame]:
-        """All lists, in tables of some ten thousand rows one after the other."""
+        """All lists, in tables of some ten thousand rows one after the other.
+
+        Parameters
+        ----------
+        top
+            Length of a list; default as long as it was written.
+        """
         data = self._part(LISTS)
         try:
             for batch in data.to_batches(
