@@ -48,8 +48,8 @@ class Limits:
             f"{SHARE:.0%} of the memory that is free when it starts",
         },
     )
-    file_bytes: int = _limit(4 * GIB, "bytes", "size of a file of ratings or titles as it lies")
-    unpacked_bytes: int = _limit(4 * GIB, "bytes", "size of such a file when unpacked")
+    file_bytes: int = _limit(256 * GIB, "bytes", "size of a file of ratings or titles as it lies")
+    unpacked_bytes: int = _limit(256 * GIB, "bytes", "size of such a file when unpacked")
     unpack_ratio: int = _limit(
         100, "times", "how many times its size a file of more than 32 MiB may unpack to"
     )
@@ -245,7 +245,18 @@ def _free_memory() -> int:
         for line in meminfo.read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 free = int(line.split()[1]) * 1024
-    return max(min([free, *_left_in_groups()]), 0)
+    return max(min([free, *_left_in_groups(), *_left_of_addresses()]), 0)
+
+
+def _left_of_addresses(used: Path = Path("/proc/self/statm")) -> Iterator[int]:
+    """What a limit on the addresses of this process leaves (``ulimit -v``)."""
+    if used.exists():
+        import resource  # there is none on Windows
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            pages = int(used.read_text().split()[0])
+            yield limit - pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _left_in_groups(

@@ -10,6 +10,7 @@ from transrec_core.data.mapping import ROLES, amended
 from transrec_core.data.ratings import Duplicates, Ratings, to_ratings
 from transrec_core.data.reading import Table, read_table
 from transrec_core.data.report import DELIMITER_NAMES, ImportReport, Problem
+from transrec_core.data.streaming import read_rated
 from transrec_core.errors import BadRatingsError, BadSettingError, UnreadableFileError
 
 COLUMN_FLAGS = {f"{role}-column": role for role in ROLES}
@@ -72,9 +73,20 @@ class FileFormat:
             header=self.header,
         )
 
+    def rated(self, file: str | Path | bytes, name: str | None = None) -> Table:
+        """Read what ratings are made of from a file of any size; errors as in ``read_rated``."""
+        return read_rated(
+            file,
+            self.columns,
+            name=name,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            header=self.header,
+        )
+
     def ratings(self, file: str | Path | bytes, name: str | None = None) -> Ratings:
         """Read a file of ratings; errors as in ``read_ratings``."""
-        return self._ratings(self.table(file, name))
+        return self._ratings(self.rated(file, name))
 
     def items(self, file: str | Path | bytes, name: str | None = None) -> Items:
         """Read a file of item texts; errors as in ``read_items``."""
@@ -89,7 +101,7 @@ class FileFormat:
     def check(self, file: str | Path | bytes, name: str | None = None) -> ImportReport:
         """Report on a file, whatever is wrong with it."""
         try:
-            table = self.table(file, name)
+            table = self.rated(file, name)
         except UnreadableFileError as refused:
             report = refused.report
             assert report is not None  # read_table always says why

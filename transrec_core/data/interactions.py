@@ -1,7 +1,7 @@
 """Ratings of one domain as a users × items matrix with the ids on both sides."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -30,11 +30,11 @@ class Repeated:
     values
         float64, different ones or not.
     codes
-        int32, one a row: position of the row's number in ``values``.
+        int32 or uint8, one a row: position of the row's number in ``values``.
     """
 
     values: "NDArray[np.floating]"
-    codes: "NDArray[np.int32]"
+    codes: "NDArray[np.int32] | NDArray[np.uint8]"
 
     @classmethod
     def of(cls, values: "NDArray[np.floating]") -> "Repeated":
@@ -58,6 +58,8 @@ class Encoded:
         int32, one value a row: position of the row's id.
     ratings, times
         One number a row, or ``None`` where the data has none; times in seconds.
+    counted
+        Which rows count, all by default.
     """
 
     users: pd.Index
@@ -66,6 +68,7 @@ class Encoded:
     item_codes: "NDArray[np.int32]"
     ratings: Repeated | None
     times: "NDArray[np.number] | None"
+    counted: "NDArray[np.bool_] | None" = None
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy, as another thread may work out the positions while this one is pickled."""
@@ -83,6 +86,15 @@ class Encoded:
         by_item.has_canonical_format = True  # repeated pairs stay apart instead of being summed
         by_user = by_item.tocsr().tocsc()
         return sp.csr_array((by_user.data, by_user.indices, by_user.indptr), shape)
+
+    def only(self, counted: "NDArray[np.bool_]", ratings: Repeated | None) -> "Encoded":
+        """The same rows with other ratings, of which some do not count; each id has one that does.
+
+        Many rows take much memory, so they are not copied, and the positions are handed on.
+        """
+        left = replace(self, counted=counted, ratings=ratings)
+        left.__dict__["positions"] = _without(self.__dict__.pop("positions"), counted)
+        return left
 
 
 def _arranged(
@@ -113,6 +125,22 @@ def _arranged(
     return sp.csr_array((rows, columns, starts.astype(np.int32)), shape)
 
 
+def _without(at: sp.csr_array, counted: "NDArray[np.bool_]") -> sp.csr_array:
+    """Positions of rows that count, in the memory of all positions."""
+    end = 0
+    dropped = []
+    for first in range(0, at.nnz, GATHERED):
+        block = slice(first, min(first + GATHERED, at.nnz))
+        kept = counted[at.data[block]]
+        dropped.append(np.flatnonzero(~kept) + first)
+        left = slice(end, end + int(kept.sum()))
+        at.data[left], at.indices[left] = at.data[block][kept], at.indices[block][kept]
+        end = left.stop
+    before = np.searchsorted(np.concatenate(dropped), at.indptr)
+    ends = (at.indptr - before).astype(np.int32)
+    return sp.csr_array((at.data[:end], at.indices[:end], ends), at.shape)
+
+
 def _gathered(
     numbers: "Repeated | NDArray[np.number]",
     rows: "NDArray[np.int32]",
@@ -132,7 +160,9 @@ def _gathered(
 
 def keep_cells(matrix: sp.csr_array, kept: "NDArray[np.bool_]") -> sp.csr_array:
     """The matrix with only those stored cells, stored zeros among them; its shape stays."""
-    ends = np.append(0, np.cumsum(kept))[matrix.indptr].astype(np.int32)
+    before = np.zeros(len(kept) + 1, np.int32)
+    np.cumsum(kept, dtype=np.int32, out=before[1:])
+    ends = before[matrix.indptr]
     return sp.csr_array((matrix.data[kept], matrix.indices[kept], ends), matrix.shape)
 
 

@@ -7,7 +7,7 @@ would guess about goes through Python's csv module, which counts lines and refus
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,8 @@ class Parsed:
         Line of the first row.
     ragged, ragged_lines
         How many rows had another width, and the lines of the first five.
+    next_line
+        Line that follows the last one read.
     """
 
     columns: list[pa.ChunkedArray]
@@ -63,6 +65,12 @@ class Parsed:
     first_line: int
     ragged: int = 0
     ragged_lines: tuple[int, ...] = ()
+    next_line: int = 0
+
+    @property
+    def count(self) -> int:
+        """Number of rows."""
+        return len(self.columns[0])
 
 
 def parse(
@@ -74,6 +82,7 @@ def parse(
     quoting: bool = True,
     escape: str | None = None,
     line: int = 1,
+    more: Callable[[], bytes] = bytes,
 ) -> Parsed:
     """Read all rows of ``width`` cells as text; rows whose cells are all empty are dropped.
 
@@ -93,6 +102,8 @@ def parse(
         Character that takes the meaning from the next one, where the file has one.
     line
         Line of the file that the data begins in.
+    more
+        Gives the lines that follow, for a row that the data ends within.
 
     Raises
     ------
@@ -112,8 +123,13 @@ def parse(
         parsed = parsed or _parse_clean(data, delimiter, width, header, quoting)
         if parsed is not None:
             lines = None if parsed.lines is None else parsed.lines + (line - 1)
-            return replace(parsed, lines=lines, first_line=parsed.first_line + line - 1)
-    return _parse_carefully(data, delimiter, width, header, quoting, escape, line)
+            return replace(
+                parsed,
+                lines=lines,
+                first_line=parsed.first_line + line - 1,
+                next_line=parsed.next_line + line - 1,
+            )
+    return _parse_carefully(data, delimiter, width, header, quoting, escape, line, more)
 
 
 def plain_quotes(data: bytes, delimiter: str) -> bool:
@@ -150,7 +166,9 @@ def _parse_plain(data: bytes, delimiter: str, width: int, header: bool) -> Parse
     from transrec_core.data.plain import parse_plain  # compiled, and slow to load
 
     columns = parse_plain(data, delimiter, width, header)
-    return None if columns is None else Parsed(columns, None, 1 + int(header))
+    if columns is None:
+        return None
+    return Parsed(columns, None, 1 + int(header), next_line=1 + int(header) + len(columns[0]))
 
 
 def _parse_clean(
@@ -191,7 +209,8 @@ def _parse_clean(
         lines = np.flatnonzero(~empty) + 1 + int(header)
         # As text, since dictionaries would keep the empty text that may occur no more.
         columns = [column.cast(pa.large_string()).filter(pa.array(~empty)) for column in columns]
-    return Parsed(list(columns), lines, 1 + int(header))
+    first_line = 1 + int(header)
+    return Parsed(list(columns), lines, first_line, next_line=first_line + len(table))
 
 
 def _empty(column: pa.ChunkedArray) -> "NDArray[np.bool_]":
@@ -214,9 +233,10 @@ def _parse_carefully(
     quoting: bool,
     escape: str | None,
     begin: int,
+    more: Callable[[], bytes],
 ) -> Parsed:
     csv.field_size_limit(Limits.current().cell_chars)
-    text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
+    text = _Lines(data, more)
     reader = csv.reader(
         text,
         delimiter=delimiter,
@@ -242,7 +262,7 @@ def _parse_carefully(
             row_lines.clear()
 
     try:
-        for row in reader:
+        while not text.ended and (row := next(reader, None)) is not None:
             start, line = line, begin + reader.line_num
             if not any(row):
                 continue
@@ -266,4 +286,36 @@ def _parse_carefully(
     all_lines = np.concatenate(lines) if lines else np.empty(0, np.int64)
     first_line = int(all_lines[0]) if len(all_lines) else begin + int(header)
     regular = bool((all_lines == np.arange(len(all_lines)) + first_line).all())
-    return Parsed(columns, None if regular else all_lines, first_line, ragged, tuple(ragged_lines))
+    return Parsed(
+        columns, None if regular else all_lines, first_line, ragged, tuple(ragged_lines), line
+    )
+
+
+class _Lines:
+    """Lines of a text; of what follows it only as many as its last row goes on in."""
+
+    def __init__(self, data: bytes, more: Callable[[], bytes]) -> None:
+        self._more = more
+        self._lines = _lines_of(data)
+        self._next = next(self._lines, None)
+
+    @property
+    def ended(self) -> bool:
+        """Whether all lines have been taken; asked between two rows."""
+        return self._next is None
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self._next is None:  # within a row
+            self._lines = _lines_of(self._more())
+            self._next = next(self._lines, None)
+        if self._next is None:
+            raise StopIteration
+        line, self._next = self._next, next(self._lines, None)
+        return line
+
+
+def _lines_of(data: bytes) -> Iterator[str]:
+    return iter(io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline=""))

@@ -15,8 +15,10 @@ import pyarrow.compute as pc
 from transrec_core.columns import ITEM, RATING, TIME, USER
 from transrec_core.data.interactions import Encoded, Interactions, Repeated
 from transrec_core.data.mapping import ROLES
-from transrec_core.data.reading import SEVERITIES, Table, as_frame, read_table
+from transrec_core.data.numerals import DECIMAL_COMMA, numbers_of, of_epoch, seconds
+from transrec_core.data.reading import SEVERITIES, Table, as_frame
 from transrec_core.data.report import ImportReport, Problem, plural
+from transrec_core.data.streaming import read_rated
 from transrec_core.errors import BadRatingsError
 
 if TYPE_CHECKING:
@@ -24,12 +26,7 @@ if TYPE_CHECKING:
 
 Duplicates = Literal["last", "mean", "refuse"]
 
-# Numbers as people and programs write them; not 1_000, full-width digits, inf, nan or TRUE.
-DECIMAL = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
-DECIMAL_COMMA = r"^[+-]?[0-9]+,[0-9]+$"
 SCIENTIFIC = r"^[0-9](\.[0-9]+)?[eE]\+?[0-9]{1,2}$"
-# Epoch times count in units that their size gives away: seconds until the year 5138.
-EPOCH_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,8 @@ class Ratings:
     frame
         ``user_id`` and ``item_id`` (text, exactly as in the file), ``rating`` (float64) and
         ``timestamp`` (float64, seconds since 1970, NaN where unreadable) where the data has them.
-        One row a user–item pair.
+        One row a user–item pair, in the file's order; of a file that did not fit into memory,
+        by user and item, with ratings in single precision.
     report
         The importer's report, with the mapping that was used and everything left out or merged.
     sha256
@@ -54,13 +52,17 @@ class Ratings:
 
     def interactions(self) -> Interactions:
         """Return the ratings as a users × items matrix, encoded once."""
-        return self._interactions
+        domain = self._interactions
+        # The rows of a file that is larger than memory are not kept beside the matrix.
+        if "matrix_alone" in self.__dict__:
+            self.__dict__.pop("encoded", None)
+        return domain
 
     @cached_property
     def _interactions(self) -> Interactions:
-        if self._encoded is not None:
-            return Interactions.from_codes(self._encoded)
-        return Interactions.from_frame(self.frame)
+        if self._encoded is None:
+            return Interactions.from_frame(self.frame)
+        return Interactions.from_codes(self._encoded)
 
     @property
     def _encoded(self) -> Encoded | None:
@@ -68,10 +70,13 @@ class Ratings:
         return self.__dict__.get("encoded")
 
     @classmethod
-    def _of(cls, rows: Encoded, report: ImportReport, sha256: str) -> "Ratings":
+    def _of(
+        cls, rows: Encoded, report: ImportReport, sha256: str, *, alone: bool = False
+    ) -> "Ratings":
         """Ratings whose table of text is written out when somebody first looks at it."""
         made = object.__new__(cls)
         made.__dict__.update(report=report, sha256=sha256, encoded=rows)
+        made.__dict__.update({"matrix_alone": True} if alone else {})
         return made
 
     def __getstate__(self) -> dict[str, Any]:
@@ -82,10 +87,16 @@ class Ratings:
 
         def __getattr__(self, name: str) -> Any:
             """Write out the table."""
-            if name != "frame" or "encoded" not in self.__dict__:
+            alone = "matrix_alone" in self.__dict__
+            if name != "frame" or not (alone or "encoded" in self.__dict__):
                 raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
-            self.__dict__["frame"] = _decoded(self.__dict__["encoded"])
-            return self.__dict__["frame"]
+            if alone:
+                rated = self.report.mapping["rating"] is not None
+                frame = _listed(self.interactions(), rated)
+            else:
+                frame = _decoded(self.__dict__["encoded"])
+            self.__dict__["frame"] = frame
+            return frame
 
 
 def read_ratings(
@@ -98,7 +109,10 @@ def read_ratings(
     encoding: str | None = None,
     duplicates: Duplicates = "last",
 ) -> Ratings:
-    """Read a file of ratings: ``read_table`` followed by ``to_ratings``.
+    """Read a file of ratings, or a folder with the parts of one, of any size.
+
+    A file that would not fit into memory is read block by block; what remains is the matrix.
+    Arguments are as for ``read_table`` and ``to_ratings``.
 
     Raises
     ------
@@ -107,7 +121,9 @@ def read_ratings(
     BadRatingsError
         When its cells are no ratings.
     """
-    table = read_table(file, name=name, delimiter=delimiter, header=header, encoding=encoding)
+    table = read_rated(
+        file, mapping, name=name, delimiter=delimiter, header=header, encoding=encoding
+    )
     return to_ratings(table, mapping, duplicates=duplicates)
 
 
@@ -174,7 +190,7 @@ def to_ratings(
         ratings, found = _ratings(table, _coded(table, columns["rating"]), keep)
         problems += found
         if np.isnan(ratings.values).any():
-            keep &= np.isfinite(ratings[:])
+            keep &= np.isfinite(ratings.values)[ratings.codes]
     if columns["time"] is not None:
         times, found = _times(table, columns["time"], keep)
         problems += found
@@ -193,7 +209,7 @@ def to_ratings(
         ("user", rows.users, rows.user_codes),
         ("item", rows.items, rows.item_codes),
     ):
-        problems += _id_problems(names, codes, role)
+        problems += _id_problems(names, codes, rows.counted, role)
     problems.sort(key=lambda problem: SEVERITIES.index(problem.severity))
     guess = table.report.mapping
     asked = dict(table.report.asked)
@@ -202,13 +218,14 @@ def to_ratings(
     }
     asked |= {} if duplicates == "last" else {"duplicates": duplicates}
     report = replace(table.report, mapping=columns, problems=tuple(problems), asked=asked)
-    return Ratings._of(rows, report, table.sha256)
+    alone = table.streamed is not None and table.streamed.scarce
+    return Ratings._of(rows, report, table.sha256, alone=alone)
 
 
 def _columns(table: Table, mapping: Mapping[str, str | None] | None) -> dict[str, str | None]:
     given = table.report.mapping if mapping is None else mapping
     columns = {role: given.get(role) for role in ROLES}
-    present = table.cells.column_names
+    present = table.report.columns
     have = ", ".join(present[:12])
     unknown = [column for column in columns.values() if column and column not in present]
     if unknown or set(given) - set(ROLES):
@@ -279,41 +296,13 @@ def _examples(cells: pa.Array | pa.ChunkedArray, bad: "NDArray[np.bool_]") -> st
     return ", ".join(repr(v if len(v) <= 20 else v[:20] + "…") for v in dict.fromkeys(values))
 
 
-def _whole_numbers(cells: pa.ChunkedArray) -> "NDArray[np.float64] | None":
-    """Cells that are all whole numbers in digits alone; ``None`` where one is anything else."""
-    for chunk in cells.chunks:
-        text = chunk.buffers()[2]
-        # Arrow also reads 0x1F, so no byte may lie above the digits.
-        if text is None or not len(text) or np.frombuffer(text, np.uint8).max() > ord("9"):
-            return None
-    try:
-        return np.concatenate(
-            [chunk.cast(pa.int64()).to_numpy().astype(np.float64) for chunk in cells.chunks]
-        )
-    except pa.ArrowInvalid:
-        return None
-
-
-def _numbers(cells: pa.Array | pa.ChunkedArray, pattern: str = DECIMAL) -> "NDArray[np.float64]":
-    """Cells that are written as decimal numbers, NaN elsewhere; blanks around them are ignored."""
-    cells = pc.utf8_trim_whitespace(cells)
-    fits = pc.match_substring_regex(cells, pattern)
-    if pattern == DECIMAL_COMMA:
-        cells = pc.replace_substring(cells, ",", ".")
-    cells = pc.utf8_ltrim(cells, "+")  # Arrow's cast does not read a plus sign
-    values = pc.if_else(fits, cells, None).cast(pa.float64())
-    numbers = np.array(values.to_numpy(zero_copy_only=False), np.float64)
-    numbers[~np.isfinite(numbers)] = np.nan
-    return numbers
-
-
 def _ratings(
     table: Table, cells: pa.DictionaryArray, keep: "NDArray[np.bool_]"
 ) -> tuple[Repeated, list[Problem]]:
     # Ratings repeat a few values a million times: read each value once.
     texts = cells.dictionary
-    numbers, problems = _numbers(texts), []
-    commas = _numbers(texts, DECIMAL_COMMA)
+    numbers, problems = numbers_of(texts), []
+    commas = numbers_of(texts, DECIMAL_COMMA)
     dots = _mask(pc.match_substring(texts, "."))
     # 4,5 is 4.5 only where no other value says that the point is the decimal sign.
     if np.isfinite(commas).any() and not dots.any():
@@ -349,15 +338,22 @@ def _times(
 ) -> tuple["NDArray[np.number] | None", list[Problem]]:
     cells = table.cells[column]
     if pa.types.is_integer(cells.type):
-        return _of_epoch(cells.to_numpy()), []
-    if pa.types.is_dictionary(cells.type):
+        return of_epoch(cells.to_numpy()), []
+    if pa.types.is_floating(cells.type):
+        times = cells.to_numpy()
+    elif pa.types.is_dictionary(cells.type):
         cells = _coded(table, column)
-        times = _of_each(_seconds(pa.chunked_array([cells.dictionary])), cells)
+        times = _of_each(seconds(pa.chunked_array([cells.dictionary])), cells)
     else:
-        times = _seconds(cells)
+        times = seconds(cells)
     bad = np.isnan(times) & keep
     if not bad.any():
         return times, []
+    if table.streamed is None:
+        examples = _examples(cells, bad)
+    else:
+        odd = [text for row, text in table.streamed.odd_times.items() if bad[row]][:5]
+        examples = _examples(pa.array(odd, pa.large_string()), np.ones(len(odd), bool))
     none_left = not (keep & ~bad).any()
     consequence = (
         f"the column {column} is ignored" if none_left else "these rows count as the earliest"
@@ -367,33 +363,10 @@ def _times(
         "BAD_TIME",
         "warning",
         bad,
-        f"{plural(int(bad.sum()), 'time')} cannot be read (such as {_examples(cells, bad)}), so "
-        f"{consequence}.",
+        f"{plural(int(bad.sum()), 'time')} cannot be read (such as {examples}), so {consequence}.",
         "Write times as seconds since 1970 or as 2024-12-31 23:59:59.",
     )
     return (None if none_left else times), [problem]
-
-
-def _seconds(cells: pa.ChunkedArray) -> "NDArray[np.float64]":
-    """Seconds since 1970 of Unix times and ISO dates, NaN elsewhere."""
-    whole = _whole_numbers(cells)
-    times = _of_epoch(_numbers(cells) if whole is None else whole).astype(np.float64, copy=False)
-    other = np.isnan(times)
-    if other.any():
-        texts = as_frame({TIME: cells.filter(pa.array(other))})[TIME]
-        dates = pd.to_datetime(texts.str.strip(), format="ISO8601", utc=True, errors="coerce")
-        since = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-        times[other] = since.to_numpy(np.float64)
-    return times
-
-
-def _of_epoch(times: "NDArray[np.number]") -> "NDArray[np.number]":
-    """Seconds from Unix times in seconds, milli-, micro- or nanoseconds, whichever fit."""
-    largest = EPOCH_UNITS[-1][0]
-    if np.fmax.reduce(times) >= largest or np.fmin.reduce(times) <= -largest:
-        for least, units in EPOCH_UNITS:
-            times = np.where(np.abs(times) >= least, times / units, times)
-    return times
 
 
 def _assemble(
@@ -412,7 +385,9 @@ def _assemble(
         codes, names = of_kept(ids[role].indices.to_numpy()), ids[role].dictionary
         order = pc.sort_indices(names).to_numpy().astype(np.int64)
         if kept is not None:
-            order = order[np.bincount(codes, minlength=len(names))[order] > 0]
+            used = np.zeros(len(names), bool)
+            used[codes] = True
+            order = order[used[order]]
         if not np.array_equal(order, np.arange(len(names))):
             rank = np.empty(len(names), np.int32)
             rank[order] = np.arange(len(order), dtype=np.int32)
@@ -432,8 +407,9 @@ def _assemble(
 
 def _decoded(rows: Encoded) -> pd.DataFrame:
     """The table of ``Ratings.frame``."""
+    which = slice(None) if rows.counted is None else rows.counted
     columns = {
-        name: pa.array(ids, pa.large_string()).take(pa.array(codes))
+        name: pa.array(ids, pa.large_string()).take(pa.array(codes[which]))
         for name, ids, codes in (
             (USER, rows.users, rows.user_codes),
             (ITEM, rows.items, rows.item_codes),
@@ -441,9 +417,20 @@ def _decoded(rows: Encoded) -> pd.DataFrame:
     }
     frame = as_frame(columns)
     if rows.ratings is not None:
-        frame[RATING] = rows.ratings[:]
+        frame[RATING] = rows.ratings.values[rows.ratings.codes[which]]
     if rows.times is not None:
-        frame[TIME] = rows.times.astype(np.float64)
+        frame[TIME] = rows.times[which].astype(np.float64)
+    return frame
+
+
+def _listed(domain: Interactions, rated: bool) -> pd.DataFrame:
+    """The same from the matrix."""
+    users = domain.users.repeat(domain.counts)
+    frame = pd.DataFrame({USER: users, ITEM: domain.items[domain.matrix.indices]})
+    if rated:
+        frame[RATING] = domain.matrix.data.astype(np.float64)
+    if domain.times is not None:
+        frame[TIME] = domain.times
     return frame
 
 
@@ -469,26 +456,26 @@ def _merge_duplicates(
             f"{table.report.file}: {repeat} a user–item pair (line {lines[0]}: {example}).",
             "Keep the last rating or the mean of them instead, or remove the repetitions.",
         )
+    # Only rows of pairs that occur again are sorted by time: they are few among all.
+    several = again.copy()
+    several[:-1] |= again[1:]
+    order, begins = at.data[several], ~again[several]
     # Unreadable times sort first; the sort is stable, so equal times keep the file's order.
-    order, pair = at.data, np.cumsum(~again)
     if rows.times is not None:
-        times = np.nan_to_num(rows.times, nan=-np.inf)
-        order = order[np.lexsort((times[order], pair))]
-    begins = np.flatnonzero(~again)
-    latest = np.sort(order[np.append(begins[1:], len(order)) - 1])
+        times = np.nan_to_num(rows.times[order], nan=-np.inf)
+        order = order[np.lexsort((times, np.cumsum(begins)))]
+    firsts = np.flatnonzero(begins)
+    latest = order[np.append(firsts[1:], len(order)) - 1]
     ratings = rows.ratings
     if policy == "mean" and ratings is not None:
-        means = np.add.reduceat(ratings[order], begins) / np.diff(np.append(begins, len(order)))
-        ratings = Repeated.of(np.empty(len(order)))
-        ratings.values[order] = means[pair - 1]
-    merged = Encoded(
-        rows.users,
-        rows.items,
-        rows.user_codes[latest],
-        rows.item_codes[latest],
-        None if ratings is None else Repeated(ratings.values, ratings.codes[latest]),
-        None if rows.times is None else rows.times[latest],
-    )
+        sums = np.add.reduceat(ratings[order], firsts)
+        means = sums / np.diff(np.append(firsts, len(order)))
+        ratings = Repeated(np.append(ratings.values, means), ratings.codes.astype(np.int32))
+        ratings.codes[latest] = np.arange(len(ratings.values) - len(means), len(ratings.values))
+    left = np.ones(len(rows.user_codes), bool)
+    left[order] = False
+    left[latest] = True
+    merged = rows.only(left, ratings)
     how = (
         "the mean rating was taken"
         if policy == "mean" and ratings is not None
@@ -506,7 +493,9 @@ def _merge_duplicates(
     ]
 
 
-def _id_problems(ids: pd.Index, codes: "NDArray[np.int32]", role: str) -> list[Problem]:
+def _id_problems(
+    ids: pd.Index, codes: "NDArray[np.int32]", counted: "NDArray[np.bool_] | None", role: str
+) -> list[Problem]:
     """Signs that ids were damaged before they came here; examples in the order of the rows."""
     unique = pa.array(ids, pa.large_string())
     trimmed = pc.utf8_trim_whitespace(unique)
@@ -515,7 +504,7 @@ def _id_problems(ids: pd.Index, codes: "NDArray[np.int32]", role: str) -> list[P
     other = _mask(pc.invert(pc.string_is_ascii(unique)))
     if not (blanks | scientific | other).any():
         return []
-    seen = pd.unique(codes)
+    seen = pd.unique(codes if counted is None else codes[counted])
     unique = unique.take(pa.array(seen))
     blanks, scientific, other = blanks[seen], scientific[seen], other[seen]
     problems = []

@@ -4,11 +4,11 @@ Nothing is converted here: ``001``, ``NA`` and ``9007199254740993`` stay as they
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,14 +16,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transrec_core.data import sniffing
+from transrec_core.data.growing import LineNumbers
 from transrec_core.data.mapping import guess_mapping
 from transrec_core.data.opening import (
+    NUMBER_COPIES,
     OpenedFile,
     head_of_text,
     is_utf8,
     open_file,
     refusal,
     require_columns,
+    require_memory,
     start_hashing,
     to_utf8,
 )
@@ -36,9 +39,23 @@ from transrec_core.limits import Limits, or_allow_more
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Rows = TypeVar("Rows", bound="CountedRows")
+
 # Cells over several lines that are looked at for rows that an open quote has swallowed.
 MOST_LOOKED_AT = 1000
 SEVERITIES = ("error", "warning", "info")
+
+
+class CountedRows(Protocol):
+    """Rows of a table, however they are kept."""
+
+    @property
+    def count(self) -> int:
+        """How many have the table's width."""
+
+    @property
+    def ragged(self) -> int:
+        """How many have another one."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +75,9 @@ class Table:
         1-based line in the file of each row, or ``None`` where row i is line ``first_line + i``.
     first_line
         Line of the first row.
+    streamed
+        Where the file was read block by block: ``cells`` are then those columns alone that ratings
+        are made of, times among them as numbers.
     """
 
     cells: pa.Table
@@ -65,6 +85,7 @@ class Table:
     sha256: str
     lines: "NDArray[np.int64] | None" = None
     first_line: int = 2
+    streamed: "Streamed | None" = None
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -74,10 +95,31 @@ class Table:
     def lines_of(self, rows: "NDArray[np.int64]") -> tuple[int, ...]:
         """Line numbers of the first five of these row positions."""
         rows = rows[:5]
+        if self.streamed is not None:
+            return self.streamed.numbers.of(rows)
         return tuple(
             int(line)
             for line in (rows + self.first_line if self.lines is None else self.lines[rows])
         )
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """What is kept of a file beside its cells when it was read block by block.
+
+    Attributes
+    ----------
+    numbers
+        Lines of the rows.
+    odd_times
+        Cells of the time column that are no times, by row: the first ones.
+    scarce
+        Whether memory is too scarce to keep rows beside the matrix that is made of them.
+    """
+
+    numbers: LineNumbers
+    odd_times: Mapping[int, str]
+    scarce: bool
 
 
 def as_frame(columns: Mapping[str, pa.ChunkedArray]) -> pd.DataFrame:
@@ -123,19 +165,48 @@ def read_table(
     BadSettingError
         For a delimiter that cannot divide cells.
     """
+    require_delimiter(delimiter)
+    return as_asked(
+        _read_table(file, name, delimiter, header, encoding), delimiter, header, encoding
+    )
+
+
+def require_delimiter(delimiter: str | None) -> None:
+    """Refuse what cannot divide cells."""
     if delimiter is not None and (not delimiter or set(delimiter) & set('"\r\n\0')):
         raise BadSettingError(
             f"The delimiter is {delimiter!r}.",
             "It must be one or more characters, but no quote, line end or zero byte.",
         )
+
+
+def as_asked(
+    table: Table, delimiter: str | None, header: bool | None, encoding: str | None
+) -> Table:
+    """The table with what was not guessed in its report."""
     asked = {
         "encoding": encoding,
         "delimiter": delimiter and DELIMITER_NAMES.get(delimiter, delimiter),
         "header": None if header is None else ("yes" if header else "no"),
     }
-    table = _read_table(file, name, delimiter, header, encoding)
     said = {flag: value for flag, value in asked.items() if value is not None}
     return replace(table, report=replace(table.report, asked=said)) if said else table
+
+
+def read_plain_table(
+    path: Path,
+    *,
+    name: str | None,
+    delimiter: str | None,
+    header: bool | None,
+    encoding: str | None,
+) -> Table | None:
+    """The same of a large file of nothing but numbers and a few short texts, else ``None``."""
+    require_delimiter(delimiter)
+    if encoding is not None:
+        return None
+    table = _from_plain_file(path, name or path.name, delimiter, header)
+    return None if table is None else as_asked(table, delimiter, header, encoding)
 
 
 def _read_table(
@@ -158,14 +229,19 @@ def _read_table(
     if delimiter is None and header is None and data.lstrip()[:1] in JSON_BEGINS:
         columns = json_columns(data, opened.name)
         if columns is not None:
-            return _with(_from_columns(opened, *columns, encoding=found_encoding), doubt)
-    return _with(_from_text(opened, data, delimiter, header, found_encoding), doubt)
+            return with_problem(_from_columns(opened, *columns, encoding=found_encoding), doubt)
+    return with_problem(_from_text(opened, data, delimiter, header, found_encoding), doubt)
 
 
 def _doubted(opened: OpenedFile, data: bytes, encoding: str | None) -> Problem | None:
     """What to say of a text that was read in another encoding, as asked, although it is UTF-8."""
     if encoding is None or data == opened.data or not is_utf8(opened.data):
         return None
+    return doubted(encoding)
+
+
+def doubted(encoding: str) -> Problem:
+    """What to say of a text in UTF-8 that was read in another encoding, as asked."""
     return Problem(
         "ENCODING_DOUBT",
         "warning",
@@ -175,7 +251,8 @@ def _doubted(opened: OpenedFile, data: bytes, encoding: str | None) -> Problem |
     )
 
 
-def _with(table: Table, problem: Problem | None) -> Table:
+def with_problem(table: Table, problem: Problem | None) -> Table:
+    """The table with one more problem in its report."""
     if problem is None:
         return table
     problems = sorted((problem, *table.report.problems), key=lambda p: SEVERITIES.index(p.severity))
@@ -183,7 +260,7 @@ def _with(table: Table, problem: Problem | None) -> Table:
 
 
 @dataclass(frozen=True)
-class _Dialect:
+class Dialect:
     """How a text is written: ``first`` are the cells of its first row, which is in ``line``.
 
     ``comments`` is how many of the first rows begin with ``#``.
@@ -198,10 +275,12 @@ class _Dialect:
 
     @property
     def quoting(self) -> bool:
+        """Whether quotes may enclose cells."""
         return len(self.delimiter) == 1
 
     @property
     def width(self) -> int:
+        """Number of columns."""
         return len(self.first)
 
     def found(self, encoding: str) -> dict[str, Any]:
@@ -216,7 +295,7 @@ class _Dialect:
 
 def _dialect(
     sample: str, delimiter: str | None, header: bool | None, name: str, line: int = 1
-) -> _Dialect:
+) -> Dialect:
     delimiter = delimiter or sniffing.guess_delimiter(sample)
     rows = sniffing.sample_rows(sample, delimiter, len(delimiter) == 1)
     if not rows and '"' in sample:
@@ -228,7 +307,7 @@ def _dialect(
     comments = sum(row[0].lstrip().startswith("#") for row in rows)
     # Where many rows begin so, it is what ids or words of this table begin with.
     comments = comments if comments <= max(1, 0.2 * len(rows)) else 0
-    return _Dialect(delimiter, rows[0], has_header, header is None, line, comments)
+    return Dialect(delimiter, rows[0], has_header, header is None, line, comments)
 
 
 def _from_plain_file(
@@ -247,6 +326,7 @@ def _from_plain_file(
         odd = sniffing.named_delimiter(head) or sniffing.first_row(head, how[0])[0] > 0
         if odd or not (fits and plain_quotes(head, how[0])):
             return None
+        require_memory(name, path.stat().st_size, NUMBER_COPIES)
         opened = OpenedFile(name, head, start_hashing(path))
         columns = parse_plain(path, *how)
     except (OSError, UnreadableFileError):
@@ -257,58 +337,106 @@ def _from_plain_file(
     return _text_table(opened, dialect, parsed, [], "utf-8")
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """What the first lines of a text say about it.
+
+    Attributes
+    ----------
+    dialect
+        How it is written.
+    skipped
+        Bytes above the first row.
+    notes
+        What is odd about it so far.
+    """
+
+    dialect: Dialect
+    skipped: int
+    notes: tuple[Problem, ...]
+
+
+def beginning(data: bytes, delimiter: str | None, header: bool | None, name: str) -> Beginning:
+    """Look at the first lines; errors as in ``read_table``."""
+    named = sniffing.named_delimiter(data)
+    asked = delimiter or (named[0] if named else None)
+    # The line end stays: a blank line above the table, and lines count as in the file.
+    below = data[named[1] :] if named else data
+    sample = sniffing.sample_of(below)
+    delimiter = asked or sniffing.guess_delimiter(sample)
+    above, line = sniffing.first_row(below, delimiter)
+    dialect = _dialect(sample, delimiter, header, name, line)
+    found = (
+        _named_delimiter(named[0]) if named else None,
+        None if asked else _blanks(dialect),
+        _comments(dialect),
+    )
+    notes = tuple(note for note in found if note is not None)
+    return Beginning(dialect, len(data) - len(below) + above, notes)
+
+
 def _from_text(
     opened: OpenedFile, data: bytes, delimiter: str | None, header: bool | None, encoding: str
 ) -> Table:
-    name = opened.name
-    notes: list[Problem] = []
-    named = sniffing.named_delimiter(data)
-    if named is not None:
-        # The line end stays: a blank line above the table, and lines count as in the file.
-        delimiter, data = delimiter or named[0], data[named[1] :]
-        notes.append(_named_delimiter(named[0]))
-    asked = delimiter is not None
-    sample = sniffing.sample_of(data)
-    delimiter = delimiter or sniffing.guess_delimiter(sample)
-    begin, line = sniffing.first_row(data, delimiter)
-    data = data[begin:]
-    dialect = _dialect(sample, delimiter, header, name, line)
-    parsed_with = dialect.delimiter
-    if not dialect.quoting:
-        parsed_with = sniffing.stand_in(data) or ""
-        if not parsed_with:
-            raise refusal(
-                name,
-                "CONTROL_CHARACTERS",
-                "The file holds too many kinds of control characters to be a table of text.",
-                "Export the table again as CSV.",
-            )
-        data = data.replace(dialect.delimiter.encode(), parsed_with.encode())
+    begin = beginning(data, delimiter, header, opened.name)
+    dialect, data = begin.dialect, data[begin.skipped :]
+    require_lines(data, dialect, opened.name, encoding)
+    text, parsed_with = with_one_delimiter(data, dialect, opened.name)
+
+    def read(**how: Any) -> Parsed:
+        return parse(text, parsed_with, dialect.width, dialect.header, line=dialect.line, **how)
+
+    parsed, quotes = parse_somehow(read, lambda: b'\\"' in data, dialect, opened.name)
+    require_rows(parsed.count, parsed.ragged, parsed.ragged_lines, dialect, opened.name, encoding)
+    swallowed = SwallowedRows(dialect)
+    swallowed.look(parsed)
+    notes = [*begin.notes, *(note for note in (quotes, swallowed.problem()) if note is not None)]
+    return _text_table(opened, dialect, parsed, notes, encoding)
+
+
+def require_lines(data: bytes, dialect: Dialect, name: str, encoding: str) -> None:
+    """Refuse a text of a single line of names."""
     if dialect.header and b"\n" not in data and b"\r" not in data:
         raise _no_rows(name, dialect.found(encoding))
-    parsed, quotes = _parse(data, parsed_with, dialect, name)
-    count = len(parsed.columns[0])
-    if count == 0 and parsed.ragged:
+
+
+def require_rows(
+    count: int,
+    ragged: int,
+    ragged_lines: tuple[int, ...],
+    dialect: Dialect,
+    name: str,
+    encoding: str,
+) -> None:
+    """Refuse a text without any row that has the table's width."""
+    if count == 0 and ragged:
         raise refusal(
             name,
             "RAGGED",
-            f"No row has {dialect.width} cells as the first one has ({parsed.ragged} have another "
+            f"No row has {dialect.width} cells as the first one has ({ragged} have another "
             "number).",
             "Check the delimiter and the first row.",
-            parsed.ragged,
-            parsed.ragged_lines,
+            ragged,
+            ragged_lines,
             **dialect.found(encoding),
         )
     if count == 0:
         raise _no_rows(name, dialect.found(encoding))
-    found = (
-        quotes,
-        None if asked else _blanks(dialect),
-        _comments(dialect),
-        _swallowed_rows(parsed, dialect),
-    )
-    notes += [note for note in found if note is not None]
-    return _text_table(opened, dialect, parsed, notes, encoding)
+
+
+def with_one_delimiter(data: bytes, dialect: Dialect, name: str) -> tuple[bytes, str]:
+    """The text with a delimiter of one character, and that character."""
+    if dialect.quoting:
+        return data, dialect.delimiter
+    stand_in = sniffing.stand_in(data)
+    if stand_in is None:
+        raise refusal(
+            name,
+            "CONTROL_CHARACTERS",
+            "The file holds too many kinds of control characters to be a table of text.",
+            "Export the table again as CSV.",
+        )
+    return data.replace(dialect.delimiter.encode(), stand_in.encode()), stand_in
 
 
 def _named_delimiter(delimiter: str) -> Problem:
@@ -321,7 +449,7 @@ def _named_delimiter(delimiter: str) -> Problem:
     )
 
 
-def _blanks(dialect: _Dialect) -> Problem | None:
+def _blanks(dialect: Dialect) -> Problem | None:
     """What to say where blanks were taken for the delimiter."""
     if dialect.delimiter != " ":
         return None
@@ -334,7 +462,7 @@ def _blanks(dialect: _Dialect) -> Problem | None:
     )
 
 
-def _comments(dialect: _Dialect) -> Problem | None:
+def _comments(dialect: Dialect) -> Problem | None:
     """What to say of rows that begin as comments do in other files."""
     if dialect.comments == 0:
         return None
@@ -350,33 +478,51 @@ def _comments(dialect: _Dialect) -> Problem | None:
     )
 
 
-def _swallowed_rows(parsed: Parsed, dialect: _Dialect) -> Problem | None:
-    """What to say of quoted cells over several lines that look like rows of the table."""
-    found: set[int] = set()
-    for column in parsed.columns if dialect.quoting and dialect.width > 1 else ():
-        if not pa.types.is_large_string(column.type):
-            continue  # encoded columns come from files without line ends in cells
-        many = _mask_of(column, "\n") | _mask_of(column, "\r")
-        for row in np.flatnonzero(many)[:MOST_LOOKED_AT]:
-            inner = sniffing.LINE_END.split(column[int(row)].as_py())[1:-1]
-            alike = sum(line.count(dialect.delimiter) == dialect.width - 1 for line in inner)
-            # Prose has a comma or two in a line, but hardly ever a tab.
-            least = 1 if dialect.delimiter == "\t" or dialect.width > 3 else 2
-            if alike >= least and alike >= 0.5 * len(inner):
-                found.add(int(row))
-    if not found:
-        return None
-    rows = np.array(sorted(found)[:5])
-    lines = rows + parsed.first_line if parsed.lines is None else parsed.lines[rows]
-    return Problem(
-        "ROWS_IN_QUOTES",
-        "warning",
-        plural(len(found), "quoted cell spans", "quoted cells span")
-        + " lines that look like rows of the table.",
-        "If they are rows, a quote is missing or too many: look where the quotes open and close.",
-        len(found),
-        tuple(int(line) for line in lines),
-    )
+class SwallowedRows:
+    """Quoted cells over several lines that look like rows of the table."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._looked_at = [0] * dialect.width
+        self._count = 0
+        self._lines: list[int] = []
+
+    def look(self, parsed: Parsed) -> None:
+        """Look at the next rows of the table."""
+        found: set[int] = set()
+        delimiter, width = self._dialect.delimiter, self._dialect.width
+        for place, column in enumerate(parsed.columns if self._dialect.quoting else ()):
+            if width == 1 or not pa.types.is_large_string(column.type):
+                continue  # encoded columns come from files without line ends in cells
+            many = np.flatnonzero(_mask_of(column, "\n") | _mask_of(column, "\r"))
+            rows = many[: MOST_LOOKED_AT - self._looked_at[place]]
+            self._looked_at[place] += len(rows)
+            for row in rows:
+                inner = sniffing.LINE_END.split(column[int(row)].as_py())[1:-1]
+                alike = sum(line.count(delimiter) == width - 1 for line in inner)
+                # Prose has a comma or two in a line, but hardly ever a tab.
+                least = 1 if delimiter == "\t" or width > 3 else 2
+                if alike >= least and alike >= 0.5 * len(inner):
+                    found.add(int(row))
+        self._count += len(found)
+        rows = np.array(sorted(found)[: 5 - len(self._lines)], np.int64)
+        lines = rows + parsed.first_line if parsed.lines is None else parsed.lines[rows]
+        self._lines += [int(line) for line in lines]
+
+    def problem(self) -> Problem | None:
+        """What to say of them."""
+        if self._count == 0:
+            return None
+        return Problem(
+            "ROWS_IN_QUOTES",
+            "warning",
+            plural(self._count, "quoted cell spans", "quoted cells span")
+            + " lines that look like rows of the table.",
+            "If they are rows, a quote is missing or too many: look where the quotes open and "
+            "close.",
+            self._count,
+            tuple(self._lines),
+        )
 
 
 def _mask_of(column: pa.ChunkedArray, text: str) -> "NDArray[np.bool_]":
@@ -384,12 +530,19 @@ def _mask_of(column: pa.ChunkedArray, text: str) -> "NDArray[np.bool_]":
 
 
 def _text_table(
-    opened: OpenedFile, dialect: _Dialect, parsed: Parsed, notes: list[Problem], encoding: str
+    opened: OpenedFile, dialect: Dialect, parsed: Parsed, notes: list[Problem], encoding: str
 ) -> Table:
     """Table from parsed text, with what is odd about it."""
-    first, width, count = dialect.first, dialect.width, len(parsed.columns[0])
-    names = first if dialect.header else [""] * width
-    columns, problems = _column_names(names, dialect.header, dialect.line)
+    columns, problems = names_of(dialect)
+    problems += ragged_rows(dialect, parsed.count, parsed.ragged, parsed.ragged_lines)
+    problems += [*notes, *one_column(dialect)]
+    return _table(opened, columns, parsed, problems, encoding, dialect.delimiter, dialect.header)
+
+
+def names_of(dialect: Dialect) -> tuple[list[str], list[Problem]]:
+    """Unique names of the columns, and what is to be said of them."""
+    first = dialect.first
+    columns, problems = column_names(first, dialect.header, dialect.line)
     if not dialect.header and dialect.header_guessed:
         numeric = all(sniffing.NUMBER.fullmatch(cell) for cell in first)
         problems.append(
@@ -402,33 +555,42 @@ def _text_table(
                 rows=(dialect.line,),
             )
         )
-    if parsed.ragged:
-        problems.append(
-            Problem(
-                "RAGGED",
-                "warning",
-                plural(parsed.ragged, "row does", "rows do")
-                + f" not have {plural(width, 'cell')} and "
-                + ("was" if parsed.ragged == 1 else "were")
-                + " left out; "
-                + plural(count, "row was", "rows were")
-                + " kept.",
-                "Correct these rows, often a delimiter inside a cell without quotes.",
-                parsed.ragged,
-                parsed.ragged_lines,
-            )
+    return columns, problems
+
+
+def ragged_rows(dialect: Dialect, count: int, ragged: int, lines: tuple[int, ...]) -> list[Problem]:
+    """What to say of rows of another width."""
+    if ragged == 0:
+        return []
+    return [
+        Problem(
+            "RAGGED",
+            "warning",
+            plural(ragged, "row does", "rows do")
+            + f" not have {plural(dialect.width, 'cell')} and "
+            + ("was" if ragged == 1 else "were")
+            + " left out; "
+            + plural(count, "row was", "rows were")
+            + " kept.",
+            "Correct these rows, often a delimiter inside a cell without quotes.",
+            ragged,
+            lines,
         )
-    problems += notes
-    if width == 1:
-        problems.append(
-            Problem(
-                "ONE_COLUMN",
-                "warning",
-                "The file has one column only; no delimiter divides its rows.",
-                "If it should have more, name the delimiter.",
-            )
+    ]
+
+
+def one_column(dialect: Dialect) -> list[Problem]:
+    """What to say of a table of one column."""
+    if dialect.width > 1:
+        return []
+    return [
+        Problem(
+            "ONE_COLUMN",
+            "warning",
+            "The file has one column only; no delimiter divides its rows.",
+            "If it should have more, name the delimiter.",
         )
-    return _table(opened, columns, parsed, problems, encoding, dialect.delimiter, dialect.header)
+    ]
 
 
 def _no_rows(name: str, found: Mapping[str, Any]) -> Exception:
@@ -461,10 +623,9 @@ def _require_table(name: str, rows: Sequence[Sequence[str]], delimiter: str, lin
         )
 
 
-def _require_limits(name: str, parsed: Parsed) -> None:
-    """Refuse tables with too many rows or a cell that is too long."""
+def require_limits(name: str, parsed: Parsed, rows: int) -> None:
+    """Refuse tables with too many rows, by what they have so far, or a cell that is too long."""
     limits = Limits.current()
-    rows = len(parsed.columns[0])
     if rows > limits.rows:
         raise refusal(
             name,
@@ -509,40 +670,37 @@ def _cell_too_long(name: str, line: int) -> Exception:
     )
 
 
-def _parse(
-    data: bytes, delimiter: str, dialect: _Dialect, name: str
-) -> tuple[Parsed, Problem | None]:
-    """Parse by RFC 4180, else with backslash escapes, else with quotes as plain characters."""
-
-    def read(**how: Any) -> Parsed:
-        return parse(data, delimiter, dialect.width, dialect.header, line=dialect.line, **how)
-
+def parse_somehow(
+    read: Callable[..., Rows], has_escapes: Callable[[], bool], dialect: Dialect, name: str
+) -> tuple[Rows, Problem | None]:
+    """Read by RFC 4180, else with backslash escapes, else with quotes as plain characters."""
     try:
         return read(quoting=dialect.quoting), None
     except BrokenQuotesError as error:
         broken = error
     # Tab-separated tables often mean quotes literally; elsewhere the row widths could not tell.
-    others: tuple[tuple[dict[str, Any], bool], ...] = (
-        ({"escape": "\\"}, b'\\"' in data),
-        ({"quoting": False}, delimiter == "\t"),
+    tabs = dialect.quoting and dialect.delimiter == "\t"
+    others: tuple[tuple[dict[str, Any], Callable[[], bool]], ...] = (
+        ({"escape": "\\"}, has_escapes),
+        ({"quoting": False}, lambda: tabs),
     )
     for how, applies in others:
         try:
-            parsed = read(**how) if applies else None
+            rows = read(**how) if applies() else None
         except BrokenQuotesError:
             continue
-        if parsed is None or len(parsed.columns[0]) == 0:
+        if rows is None or rows.count == 0:
             continue
         if "escape" in how:
-            return parsed, Problem(
+            return rows, Problem(
                 "BACKSLASH_ESCAPES",
                 "info",
                 "Quotes inside cells are written with a backslash and were read so.",
                 "",
                 rows=(broken.line,),
             )
-        if parsed.ragged == 0:
-            return parsed, Problem(
+        if rows.ragged == 0:
+            return rows, Problem(
                 "BAD_QUOTE",
                 "warning",
                 f"Quotes are not closed as they should be (line {broken.line}), so all quotes were "
@@ -578,7 +736,7 @@ def _shown(cells: Sequence[str], limit: int = 4) -> str:
     return shown + (", …" if len(cells) > limit else "")
 
 
-def _column_names(
+def column_names(
     first: Sequence[str], header: bool, line: int = 1
 ) -> tuple[list[str], list[Problem]]:
     """Return unique, non-empty names, and what had to be changed for that."""
@@ -634,16 +792,37 @@ def _table(
     delimiter: str | None,
     header: bool,
 ) -> Table:
-    _require_limits(opened.name, parsed)
+    require_limits(opened.name, parsed, parsed.count)
     cells = pa.table(dict(zip(columns, parsed.columns, strict=True)))
+    head, count = first_rows(parsed), parsed.count
+    report = report_on(opened.name, columns, head, count, problems, encoding, delimiter, header)
+    return Table(cells, report, opened.hashing.result(), parsed.lines, parsed.first_line)
+
+
+def first_rows(parsed: Parsed) -> list[tuple[str, ...]]:
+    """Some rows by which to guess what the columns mean."""
     head = [column.slice(0, 1000).cast(pa.string()).to_pylist() for column in parsed.columns]
-    mapping = guess_mapping(columns, header, list(zip(*head, strict=True)))
-    problems.extend(_mapping_problems(mapping, columns))
+    return list(zip(*head, strict=True))
+
+
+def report_on(
+    name: str,
+    columns: Sequence[str],
+    head: Sequence[Sequence[str]],
+    count: int,
+    problems: Sequence[Problem],
+    encoding: str | None,
+    delimiter: str | None,
+    header: bool,
+) -> ImportReport:
+    """The report on a table that could be read."""
+    mapping = guess_mapping(columns, header, head)
+    problems = [*problems, *_mapping_problems(mapping, columns)]
     problems.sort(key=lambda problem: SEVERITIES.index(problem.severity))
-    report = ImportReport(
-        opened.name,
+    return ImportReport(
+        name,
         True,
-        len(cells),
+        count,
         tuple(columns),
         encoding,
         delimiter,
@@ -651,7 +830,6 @@ def _table(
         mapping,
         tuple(problems),
     )
-    return Table(cells, report, opened.hashing.result(), parsed.lines, parsed.first_line)
 
 
 def _mapping_problems(mapping: Mapping[str, str | None], columns: Sequence[str]) -> list[Problem]:
@@ -702,6 +880,6 @@ def _from_columns(
             "Choose a file with data.",
             columns=tuple(names),
         )
-    unique, problems = _column_names(names, True)
+    unique, problems = column_names(names, True)
     problems = [replace(problem, rows=()) for problem in problems]
     return _table(opened, unique, Parsed(columns, lines, 1), problems, encoding, None, True)

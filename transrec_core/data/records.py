@@ -11,21 +11,29 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from transrec_core.data.opening import (
+    LINE_COPIES,
     SAVE_AS_CSV,
     OpenedFile,
     refusal,
     require_columns,
+    require_memory,
     require_unpacked,
 )
+from transrec_core.errors import UnreadableFileError
 from transrec_core.limits import Limits
 
 JSON_BEGINS = (b"{", b"[")
 LOOKS_LIKE_JSON = re.compile(rb'\s*(?:\[\s*)?\{\s*"[^"\n]{0,200}"\s*:')
 PYTHON_RECORDS = re.compile(rb"\s*(?:\[\s*)?\{\s*u?'[^'\n]{0,200}'\s*:")
 BLOCK_CELLS = 2**18
+# Memory for a cell of JSON that is read as a whole, with its share of an object, and of a cell of
+# Parquet as text, both measured.
+CELL_BYTES, PARQUET_CELL_BYTES = 250, 80
 # A table may have so many empty cells for one that is filled, beside those that do no harm.
 SPARSE, SPARSE_FREE_CELLS = 50, 10**6
 ONE_OBJECT_A_LINE = "Write one JSON object a line, or one list of objects."
+
+PARQUET_ERRORS = (pa.ArrowException, OSError, ValueError)
 
 Columns = tuple[list[str], list[pa.ChunkedArray]]
 
@@ -47,9 +55,14 @@ def json_columns(data: bytes, name: str) -> Columns | None:
     lines = _lines(data)
     number, first = next(lines)
     try:
+        if 2 * len(first) > len(data):
+            _require_objects(name, data)
         record = _json(first)
         if isinstance(record, dict) and (rest := next(lines, None)) is not None:
+            require_memory(name, len(data), LINE_COPIES)
             return _from_lines(name, [(number, first), rest], lines)
+        if LOOKS_LIKE_JSON.match(data):
+            _require_objects(name, data)
         whole = record if isinstance(record, dict) else _json(data)
     except _RepeatedNameError as error:
         raise _bad_json(name, number, str(error)) from None
@@ -68,6 +81,20 @@ def json_columns(data: bytes, name: str) -> Columns | None:
     if _is_records(whole):
         return _columns(iter(whole), name)
     raise _bad_json(name, number, "The JSON text holds no list of objects")
+
+
+def _require_objects(name: str, data: bytes) -> None:
+    """Refuse what does not fit as objects of Python; commas divide cells in any kind of table."""
+    require_memory(name, len(data), 2 + CELL_BYTES * data.count(b",") / len(data))
+
+
+def is_json(data: bytes) -> bool:
+    """Whether a text begins as ``json_columns`` reads it, or refuses it by name."""
+    first = next(_lines(data), (0, b""))[1]
+    try:
+        return isinstance(_json(first), dict | list) or bool(LOOKS_LIKE_JSON.match(data))
+    except _RepeatedNameError:
+        return True
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -216,17 +243,24 @@ def parquet_columns(opened: OpenedFile) -> Columns:
         file = pq.ParquetFile(io.BytesIO(opened.data))
         found = file.metadata
         # Repeated cells take next to nothing in the file and their full size in memory.
-        require_unpacked(opened.name, len(opened.data), 8 * found.num_rows * found.num_columns)
+        size = 8 * found.num_rows * found.num_columns
+        require_unpacked(opened.name, len(opened.data), size)
+        require_memory(opened.name, size, PARQUET_CELL_BYTES / 8)
         table = file.read()
-        return table.column_names, [_as_text(column) for column in table.columns]
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0][:120] if str(error) else "unknown reason"
-        raise refusal(
-            opened.name,
-            "DAMAGED_FILE",
-            f"The Parquet file cannot be read ({reason}).",
-            "Write it again, or " + SAVE_AS_CSV[0].lower() + SAVE_AS_CSV[1:],
-        ) from None
+        return table.column_names, [as_text(column) for column in table.columns]
+    except PARQUET_ERRORS as error:
+        raise damaged_parquet(opened.name, error) from None
+
+
+def damaged_parquet(name: str, error: Exception) -> UnreadableFileError:
+    """What to say of a Parquet file that cannot be read."""
+    reason = str(error).splitlines()[0][:120] if str(error) else "unknown reason"
+    return refusal(
+        name,
+        "DAMAGED_FILE",
+        f"The Parquet file cannot be read ({reason}).",
+        "Write it again, or " + SAVE_AS_CSV[0].lower() + SAVE_AS_CSV[1:],
+    )
 
 
 def _shown(cell: object) -> str:
@@ -235,7 +269,8 @@ def _shown(cell: object) -> str:
     return "" if cell is None else str(cell)
 
 
-def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Cells of any type as text, empty where there is none."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_nested(column.type):
