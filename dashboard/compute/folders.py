@@ -79,20 +79,32 @@ def folder_entries() -> list[FolderEntry]:
     OSError
         The place itself cannot be read.
     """
-    assert SHELF.place is not None
-    found: list[tuple[float, os.DirEntry[str]]] = []
-    with os.scandir(SHELF.place) as everything:
-        for one in everything:
-            # Names that no page could show are no names of runs; hidden ones are being written.
-            if one.name.isprintable() and not one.name.startswith(".") and _is_folder(one):
-                found.append((_written(Path(one.path)), one))
+    found = [(_written(Path(one.path)), one) for one in _folders()]
     found.sort(key=lambda pair: (-pair[0], pair[1].name))
     return [_entry(one, at) for at, one in found[:MOST_SHOWN]]
 
 
 def folder_entry(name: str) -> FolderEntry | None:
-    """The folder of a name on the shelf; ``None`` where there is none."""
-    return next((found for found in folder_entries() if found.name == name), None)
+    """The folder of a name on the shelf; ``None`` where there is none.
+
+    The name is looked for among those that are there, so that no link leads elsewhere.
+    """
+    try:
+        named = [one for one in _folders() if one.name == name]
+    except OSError:
+        return None
+    return _entry(named[0], _written(Path(named[0].path))) if named else None
+
+
+def _folders() -> "list[os.DirEntry[str]]":
+    """What may be run folders. Names that no page could show are none; hidden ones come to be."""
+    assert SHELF.place is not None
+    with os.scandir(SHELF.place) as everything:
+        return [
+            one
+            for one in everything
+            if one.name.isprintable() and not one.name.startswith(".") and _is_folder(one)
+        ]
 
 
 def _is_folder(one: "os.DirEntry[str]") -> bool:
