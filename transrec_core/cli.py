@@ -517,29 +517,28 @@ def _told(report: "ImportReport") -> str:
 
 
 def _recommend(options: argparse.Namespace) -> int:
-    from transrec_core.reporting.tables import kind_of, write_table
+    from transrec_core.reporting.tables import kind_of, write_parts
 
     settings = _settings(options)
     kind_of(options.out)
     _require_file(options.out)
     with _progress() as on_progress:
-        from transrec_core.running import recommend
+        from transrec_core.running import lists_from, run_for_lists
 
         users = None if options.users is None else _read_users(options.users)
         items = _read_all_items(options, "items")
         source_items = _read_all_items(options, "source-items")
         source, target = _read_ratings(options, "source"), _read_ratings(options, "target")
-        frame = recommend(
+        fitted = run_for_lists(
             source,
             target,
             settings,
-            users=users,
             items=items,
             source_items=source_items,
             settle=options.settle,
             on_progress=on_progress,
         )
-    write_table(frame, options.out, raw=options.raw_ids)
+    write_parts(lambda: lists_from(fitted, users=users), options.out, raw=options.raw_ids)
     return 0
 
 
@@ -606,7 +605,7 @@ def _fit(options: argparse.Namespace) -> int:
 
 
 def _lists(options: argparse.Namespace) -> int:
-    from transrec_core.reporting.tables import kind_of, write_table
+    from transrec_core.reporting.tables import kind_of, write_parts, write_table
 
     kind_of(options.out)
     _require_file(options.out)
@@ -616,11 +615,13 @@ def _lists(options: argparse.Namespace) -> int:
         return 0
     with _progress():
         from transrec_core.persistence import load_run
-        from transrec_core.running import recommend_from
+        from transrec_core.running import lists_from
 
         saved = load_run(options.run, name=options.run)
-        frame = recommend_from(saved.run, users=users, top=options.top)
-    write_table(frame, options.out, raw=options.raw_ids)
+        run = saved.run
+    write_parts(
+        lambda: lists_from(run, users=users, top=options.top), options.out, raw=options.raw_ids
+    )
     return 0
 
 

@@ -1,6 +1,6 @@
 """Scores → lists: the best unseen items of each user, with the method that served them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,46 +86,74 @@ def recommend_for(
     BadSettingError
         An unknown method or a length below 1.
     """
+    frames = lists_for(
+        fit, users, top=top, method=method, chosen=chosen, items=items, keep_seen=keep_seen
+    )
+    return pd.concat(frames, ignore_index=True)
+
+
+def lists_for(
+    fit: TransferFit,
+    users: Sequence[str] | pd.Index,
+    *,
+    top: int = 10,
+    method: str = "auto",
+    chosen: Chosen | None = None,
+    items: pd.DataFrame | None = None,
+    keep_seen: bool = False,
+) -> Iterator[pd.DataFrame]:
+    """The same lists, some users at a time: one table after the other, at least one.
+
+    Arguments, columns and errors are as for ``recommend_for``.
+    """
     if method != "auto" and method not in listed_methods(fit):
         raise BadSettingError(
             f"method is {method!r}.", f"It must be auto or {', '.join(listed_methods(fit))}."
         )
     if top < 1:
         raise BadSettingError(f"top is {top}.", "It must be at least 1.")
+    return _lists(fit, users, top, method, chosen, items, keep_seen)
+
+
+def _lists(
+    fit: TransferFit,
+    users: Sequence[str] | pd.Index,
+    top: int,
+    method: str,
+    chosen: Chosen | None,
+    items: pd.DataFrame | None,
+    keep_seen: bool,
+) -> Iterator[pd.DataFrame]:
     pair = fit.pair
-    ids = pd.Index([str(user) for user in users], dtype=object)
-    source_rows, target_rows = pair.source.rows_of(ids), pair.target.rows_of(ids)
     popularity = np.bincount(fit.trained_on.indices, minlength=len(pair.target.items))
     # Where auto uses transfer at all, it may mix it with what the target says.
     settled = chosen if method == "auto" else None
-    frames = []
-    for chunk in chunks(len(ids), len(pair.target.items)):
-        seen = _rows(pair.target.matrix, target_rows[chunk])
-        served = served_by(fit, method, chosen, source_rows[chunk], np.diff(seen.indptr))
+    for chunk in chunks(len(users), len(pair.target.items)) if len(users) else [slice(0, 0)]:
+        ids = pd.Index([str(user) for user in users[chunk]], dtype=object)
+        source_rows, target_rows = pair.source.rows_of(ids), pair.target.rows_of(ids)
+        seen = _rows(pair.target.matrix, target_rows)
+        served = served_by(fit, method, chosen, source_rows, np.diff(seen.indptr))
         scores = np.empty(seen.shape, np.float32)
         for name in np.unique(served):
             who = np.flatnonzero(served == name)
-            rows = source_rows[chunk][who]
+            rows = source_rows[who]
             scores[who] = _scores(fit, popularity, str(name), seen[who], rows, settled)
         best = top_items(scores, top, None if keep_seen else seen)
         row, place = np.nonzero(best >= 0)
         column = best[row, place]
-        frames.append(
-            pd.DataFrame(
-                {
-                    USER: ids[chunk][row],
-                    ITEM: pair.target.items[column],
-                    RANK: place + 1,
-                    SCORE: scores[row, column].astype(np.float64),
-                    METHOD: served[row],
-                }
-            )
+        lists = pd.DataFrame(
+            {
+                USER: ids[row],
+                ITEM: pair.target.items[column],
+                RANK: place + 1,
+                SCORE: scores[row, column].astype(np.float64),
+                METHOD: served[row],
+            }
         )
-    columns = [USER, ITEM, RANK, SCORE, METHOD]
-    result = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
-    if items is not None:
-        result[TITLE] = items[TITLE].reindex(result[ITEM]).fillna("").to_numpy()
-    return result
+        del seen, served, scores, best
+        if items is not None:
+            lists[TITLE] = items[TITLE].reindex(lists[ITEM]).fillna("").to_numpy()
+        yield lists
 
 
 def named_for(lists: pd.DataFrame, cold: str) -> pd.DataFrame:

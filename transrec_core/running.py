@@ -1,7 +1,7 @@
 """The whole way through: two tables of ratings → evidence → a fit that makes lists."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,7 +40,7 @@ from transrec_core.evidence.sparsity import as_table as sparsity_table
 from transrec_core.factors.kernels import kernels_are_compiled
 from transrec_core.factors.solver import factorize
 from transrec_core.progress import Meter, OnProgress, Progress
-from transrec_core.recommending import listed_users, named_for, recommend_for
+from transrec_core.recommending import listed_users, lists_for, named_for
 from transrec_core.settings import Settings
 from transrec_core.transfer.factorizations import Factorizations, WarmStart
 from transrec_core.transfer.fitting import CODEBOOK, EASE, TARGET_ONLY, FitSpec, TransferFit
@@ -271,9 +271,32 @@ def recommend(
     -------
     user_id, item_id, rank, score, method[, title]; see ``recommend_for``.
     """
+    result = run_for_lists(
+        source,
+        target,
+        settings,
+        items=items,
+        source_items=source_items,
+        settle=settle,
+        on_progress=on_progress,
+    )
+    return recommend_from(result, users=users)
+
+
+def run_for_lists(
+    source: Ratings,
+    target: Ratings,
+    settings: Settings | None = None,
+    *,
+    items: Items | None = None,
+    source_items: Items | None = None,
+    settle: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Run:
+    """The run whose lists ``recommend`` gives, with evidence only where lists hang on it."""
     settings = settings or Settings()
     given = settings.method != "auto" and settings.rank is not None and settings.lam is not None
-    result = run(
+    return run(
         source,
         target,
         settings,
@@ -282,7 +305,6 @@ def recommend(
         compare=settle or not given,
         on_progress=on_progress,
     )
-    return recommend_from(result, users=users)
 
 
 def recommend_from(
@@ -303,17 +325,28 @@ def recommend_from(
     -------
     user_id, item_id, rank, score, method[, title]; see ``recommend_for``.
     """
+    return pd.concat(lists_from(result, users=users, top=top), ignore_index=True)
+
+
+def lists_from(
+    result: Run, *, users: Sequence[str] | None = None, top: int | None = None
+) -> Iterator[pd.DataFrame]:
+    """The same lists, some users at a time: one table after the other, at least one."""
     settings, items = result.settings, result.target_items
-    lists = recommend_for(
+    parts = lists_for(
         result.fit,
-        list(listed_users(result.pair)) if users is None else users,
+        listed_users(result.pair) if users is None else users,
         top=settings.top if top is None else top,
         method=settings.method,
         chosen=result.chosen,
         items=None if settings.cold == "items" else items,
     )
-    lists = named_for(lists, settings.cold)
-    if items is not None and settings.cold == "items":
+    return (_named(part, settings.cold, items) for part in parts)
+
+
+def _named(lists: pd.DataFrame, cold: str, items: pd.DataFrame | None) -> pd.DataFrame:
+    lists = named_for(lists, cold)
+    if items is not None and cold == "items":
         lists[TITLE] = items[TITLE].reindex(lists[ITEM]).fillna("").to_numpy()
     return lists
 

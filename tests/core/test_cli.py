@@ -342,7 +342,7 @@ def test_ctrl_c_is_one_line_and_130(run, ratings, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("transrec_core.running.recommend", stop)
+    monkeypatch.setattr("transrec_core.running.run_for_lists", stop)
     code, _, err = run("recommend", ratings, ratings, "--out", tmp_path / "r.csv")
     assert code == 130
     assert err.strip() == "transrec: stopped; nothing was written."

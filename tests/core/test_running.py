@@ -20,6 +20,7 @@ from transrec_core.errors import (
     RankTooLargeError,
 )
 from transrec_core.recommending import listed_methods, listed_users
+from transrec_core.running import lists_from, recommend_from
 from transrec_core.settings import Settings
 
 QUICK = Settings(feedback="implicit", rank=4, lam=0.02, shots=(0, 1, 5))
@@ -97,6 +98,16 @@ def test_chunks_change_nothing(done, monkeypatch):
     monkeypatch.setattr("transrec_core.ranking.CHUNK_CELLS", 100)
     # Up to single-precision rounding of scores that are themselves about zero.
     pd.testing.assert_frame_equal(tr.recommend_for(done.fit, users), whole, atol=1e-6)
+
+
+def test_lists_come_some_users_at_a_time(done, monkeypatch):
+    whole = recommend_from(done, top=3)
+    monkeypatch.setattr(
+        "transrec_core.ranking.CHUNK_CELLS", 7 * done.fit.pair.target.matrix.shape[1]
+    )
+    parts = list(lists_from(done, top=3))
+    assert {part["user_id"].nunique() for part in parts[:-1]} == {7}
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole, atol=1e-6)
 
 
 def test_order_of_users_is_kept_and_none_is_fine(done):

@@ -62,7 +62,10 @@ def parse_plain(
         return None
     lines = head[: head.rfind(b"\n") + 1]
     trial = _read(lines, delimiter, [KINDS[0]] * width, header)
-    table = None if trial is None else _read(source, delimiter, trial.schema.types, header)
+    # Where the first lines have many texts all lines have, whose dictionary takes long to make.
+    if trial is None or any(c.type == TEXT and _text_column(c) is None for c in trial.columns):
+        return None
+    table = _read(source, delimiter, trial.schema.types, header)
     # Without any number, a row might be empty.
     if table is None or table.num_rows == 0 or set(table.schema.types) == {TEXT}:
         return None

@@ -3,16 +3,21 @@
 import csv
 import io
 import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import pandas as pd
 
 from transrec_core.errors import BadSettingError
-from transrec_core.reporting.saving import write_atomically
+from transrec_core.reporting.saving import atomic_file, write_atomically
 
 Kind = Literal["csv", "parquet", "json"]
+Parts = Callable[[], Iterator[pd.DataFrame]]
 KINDS: dict[str, Kind] = {".csv": "csv", ".parquet": "parquet", ".json": "json"}
+
+PART_ROWS = 2**17
+"""Rows that are written at once, of a table that comes in parts."""
 
 # Spreadsheets run a cell that begins with one of these as a formula (CWE-1236); East Asian ones
 # take the wide and small forms for the same, and blanks or quotes before it may be dropped.
@@ -66,6 +71,84 @@ def write_table(frame: pd.DataFrame, path: str | Path, *, raw: bool = False) -> 
     write_atomically(path, table_bytes(frame, kind_of(path), raw=raw))
 
 
+def write_parts(
+    parts: Callable[[], Iterable[pd.DataFrame]], path: str | Path, *, raw: bool = False
+) -> None:
+    """Write a table that comes in parts, so that never all of it is in memory.
+
+    Parameters
+    ----------
+    parts
+        Gives the table's rows, one part after the other, at least one; asked again where a CSV
+        has to begin anew, as a text with a carriage return comes late.
+    path, raw
+        As for ``write_table``, which would write the same rows, of a CSV the same bytes.
+
+    Raises
+    ------
+    BadSettingError, OSError
+        As ``write_table``.
+    """
+    path = Path(path)
+    kind = kind_of(path)
+    write = {"csv": _csv_parts, "json": _json_parts, "parquet": _parquet_parts}[kind]
+    with atomic_file(path) as stream:
+        write(lambda: _larger(parts()), stream, raw)
+
+
+def _larger(parts: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """The same rows in parts that are worth being written."""
+    waiting: list[pd.DataFrame] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(map(len, waiting)) >= PART_ROWS:
+            yield pd.concat(waiting, ignore_index=True)
+            waiting.clear()
+    if waiting:
+        yield pd.concat(waiting, ignore_index=True)
+
+
+def _csv_parts(parts: Parts, stream: IO[bytes], raw: bool) -> None:
+    for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC):
+        stream.seek(0)
+        stream.truncate()
+        for number, part in enumerate(parts()):
+            safe, returns = _safe(part, raw)
+            if returns and quoting == csv.QUOTE_MINIMAL:
+                break  # all of it is quoted then
+            stream.write(_csv(safe, quoting, header=number == 0))
+        else:
+            return
+
+
+def _json_parts(parts: Parts, stream: IO[bytes], raw: bool) -> None:
+    before = b"["
+    for part in parts():
+        records = _records(part).encode()[1:-1]
+        if records:
+            stream.write(before + records)
+            before = b","
+    stream.write(b"[]\n" if before == b"[" else b"]\n")
+
+
+def _parquet_parts(parts: Parts, stream: IO[bytes], raw: bool) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer = None
+    for part in parts():
+        # Columns of no rows do not tell their types.
+        if writer is not None and part.empty:
+            continue
+        schema = None if writer is None else writer.schema
+        table = pa.Table.from_pandas(part, schema=schema, preserve_index=False)
+        if writer is None:
+            writer = pq.ParquetWriter(stream, table.schema)
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
+
+
 def table_bytes(frame: pd.DataFrame, kind: Kind, *, raw: bool = False) -> bytes:
     """Encode a table as a file's content.
 
@@ -82,11 +165,14 @@ def table_bytes(frame: pd.DataFrame, kind: Kind, *, raw: bool = False) -> bytes:
     if kind == "csv":
         return csv_bytes(frame, raw=raw)
     if kind == "json":
-        text = frame.to_json(orient="records", force_ascii=False, double_precision=15)
-        return (text + "\n").encode()
+        return (_records(frame) + "\n").encode()
     stream = io.BytesIO()
     frame.to_parquet(stream, index=False)
     return stream.getvalue()
+
+
+def _records(frame: pd.DataFrame) -> str:
+    return frame.to_json(orient="records", force_ascii=False, double_precision=15)
 
 
 def csv_bytes(frame: pd.DataFrame, *, raw: bool = False) -> bytes:
@@ -95,20 +181,30 @@ def csv_bytes(frame: pd.DataFrame, *, raw: bool = False) -> bytes:
     Before a formula comes a ``'``: at the start of the cell, and behind a semicolon, a tab or a
     line break inside it. No two texts become one by that. With ``raw`` nothing is added.
     """
-    # The csv module quotes a carriage return only where it ends lines, yet readers end lines at it.
-    quoting: Literal[0, 2] = csv.QUOTE_MINIMAL
+    safe, returns = _safe(frame, raw)
+    return _csv(safe, csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL)
+
+
+def _safe(frame: pd.DataFrame, raw: bool) -> tuple[pd.DataFrame, bool]:
+    """The table without formulas, and whether a text in it has a carriage return.
+
+    The csv module quotes that only where it ends lines, yet readers end lines at it.
+    """
     names = pd.Series(map(str, frame.columns), dtype="str")
     safe = frame.set_axis(list(names if raw else _disarmed(names)), axis=1)
+    returns = any("\r" in name for name in safe.columns)
     for position, column in enumerate(safe.columns):
         values = safe.iloc[:, position]
         if not pd.api.types.is_numeric_dtype(values):
             texts = values.astype("str")
             safe[column] = texts if raw else _disarmed(texts)
-            if texts.str.contains("\r", regex=False).any():
-                quoting = csv.QUOTE_NONNUMERIC
-    if any("\r" in name for name in safe.columns):
-        quoting = csv.QUOTE_NONNUMERIC
-    return safe.to_csv(index=False, lineterminator="\n", quoting=quoting).encode()
+            returns = returns or bool(texts.str.contains("\r", regex=False).any())
+    return safe, returns
+
+
+def _csv(safe: pd.DataFrame, quoting: Literal[0, 2], *, header: bool = True) -> bytes:
+    text = safe.to_csv(index=False, lineterminator="\n", quoting=quoting, header=header)
+    return text.encode()
 
 
 def _disarmed(texts: "pd.Series[str]") -> "pd.Series[str]":

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transrec_core.errors import BadSettingError
-from transrec_core.reporting import table_bytes, write_table
+from transrec_core.reporting import table_bytes, tables, write_table
 from transrec_core.reporting.saving import write_atomically
 
 FRAME = pd.DataFrame(
@@ -201,3 +201,47 @@ def test_an_existing_file_keeps_its_permissions(tmp_path):
     write_atomically(path, b"b")
     assert path.stat().st_mode & 0o777 == 0o640
     assert path.read_bytes() == b"b"
+
+
+def parts_of(frame, size):
+    return lambda: (frame.iloc[n : n + size] for n in range(0, max(len(frame), 1), size))
+
+
+LISTS = pd.DataFrame(
+    {
+        "user_id": [f"u{n // 3}" for n in range(40)],
+        "item_id": [("=1+1", "a,b", 'a"b', "é", "n\nl", "NA")[n % 6] for n in range(40)],
+        "rank": [n % 3 + 1 for n in range(40)],
+        "score": [1 / (n + 3) for n in range(40)],
+    }
+)
+RETURN = LISTS.assign(item_id=[*LISTS["item_id"][:-1], "a\rb"])
+
+
+@pytest.mark.parametrize("frame", [LISTS, RETURN, LISTS.iloc[:0]], ids=["plain", "return", "empty"])
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_a_table_in_parts_is_written_as_a_whole_one(frame, raw, size, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "PART_ROWS", size)
+    for kind in ("csv", "json", "parquet"):
+        whole, parted = tmp_path / f"whole.{kind}", tmp_path / f"parted.{kind}"
+        write_table(frame, whole, raw=raw)
+        tables.write_parts(parts_of(frame, size), parted, raw=raw)
+        if kind == "parquet":
+            pd.testing.assert_frame_equal(pd.read_parquet(parted), pd.read_parquet(whole))
+        else:
+            assert parted.read_bytes() == whole.read_bytes()
+
+
+def test_a_part_that_fails_leaves_the_table_as_it_was(tmp_path):
+    path = tmp_path / "lists.csv"
+    path.write_text("before")
+
+    def parts():
+        yield LISTS
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        tables.write_parts(parts, path)
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
