@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 Number = TypeVar("Number", int, float)
 
 RUN_ENDING = ".transrec"
-LISTED_BYTES = 300
-"""Memory that a row of lists takes while they are written as one table."""
-
 USABLE, REFUSED, FAILED, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -605,13 +602,13 @@ def _fit(options: argparse.Namespace) -> int:
 
 
 def _lists(options: argparse.Namespace) -> int:
-    from transrec_core.reporting.tables import kind_of, write_parts, write_table
+    from transrec_core.reporting.tables import kind_of, write_parts
 
     kind_of(options.out)
     _require_file(options.out)
     users = None if options.users is None else _read_users(options.users)
     if Path(options.run).is_dir():
-        write_table(_lists_of_folder(options, users), options.out, raw=options.raw_ids)
+        write_parts(_lists_of_folder(options, users), options.out, raw=options.raw_ids)
         return 0
     with _progress():
         from transrec_core.persistence import load_run
@@ -625,11 +622,10 @@ def _lists(options: argparse.Namespace) -> int:
     return 0
 
 
-def _lists_of_folder(options: argparse.Namespace, users: list[str] | None) -> "pd.DataFrame":
-    import pandas as pd
-
-    from transrec_core.engines.folder import LISTS, open_run_folder
-    from transrec_core.limits import Estimate, Limits
+def _lists_of_folder(
+    options: argparse.Namespace, users: list[str] | None
+) -> "Callable[[], Iterator[pd.DataFrame]]":
+    from transrec_core.engines.folder import open_run_folder
 
     folder = open_run_folder(options.run, options.run)
     written = options.top if folder.run is None else folder.run.settings.top
@@ -639,12 +635,8 @@ def _lists_of_folder(options: argparse.Namespace, users: list[str] | None) -> "p
             "Name no more than that, or fit again with a larger --top.",
         )
     if users is not None:
-        return folder.lists_of(*users, top=options.top)
-    rows = 0 if folder.run is None else folder.run.contents.get(LISTS, 0)
-    way = f"Name users with --users, read the Parquet files in {Path(options.run) / LISTS}"
-    needed = {"lists": LISTED_BYTES * rows}
-    Limits.current().require(Estimate(f"Writing all lists of {options.run}", needed, way))
-    return pd.concat(folder.all_lists(options.top), ignore_index=True)
+        return lambda: iter([folder.lists_of(*users, top=options.top)])
+    return lambda: folder.all_lists(options.top)
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -482,9 +482,9 @@ def test_lists_of_a_folder_take_users_and_a_length(
     assert main([*asked, "--top", "11"]) == 2
     assert "have 10 places" in capsys.readouterr().err
     asked = ["lists", str(world / "run"), "--out", str(out), "--limit", "memory=100K"]
-    assert main(asked) == 2
-    assert "Name users with --users" in capsys.readouterr().err
-    assert main([*asked, "--users", str(world / "users.txt")]) == 0
+    assert main(asked) == 0  # they are written batch by batch
+    everybody = json.loads(out.read_text())
+    assert [row for row in everybody if row["user_id"] == "u003" and row["rank"] <= 3] == rows[:3]
 
 
 def test_the_report_of_a_folder_is_its_evidence(
