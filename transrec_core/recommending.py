@@ -125,7 +125,7 @@ def _lists(
     keep_seen: bool,
 ) -> Iterator[pd.DataFrame]:
     pair = fit.pair
-    popularity = np.bincount(fit.trained_on.indices, minlength=len(pair.target.items))
+    popularity = fit.popularity
     # Where auto uses transfer at all, it may mix it with what the target says.
     settled = chosen if method == "auto" else None
     for chunk in chunks(len(users), len(pair.target.items)) if len(users) else [slice(0, 0)]:
@@ -239,7 +239,7 @@ def served_by(
 
 def _scores(
     fit: TransferFit,
-    popularity: "NDArray[np.int64]",
+    popularity: "NDArray[np.integer]",
     method: str,
     seen: sp.csr_array,
     source_rows: "NDArray[np.int64]",

@@ -5,8 +5,8 @@ used); test users, whom no choice has seen, tell.
 """
 
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -151,7 +151,7 @@ def tell(
             meter.report(0.4, f"Measuring {kind.words} on test users", method.replace("_", " "))
             scorer = fit.scorer(source_rows)
             outcomes[method] = evaluate(kind, settings, scorer, test, chosen.strengths[method])
-    outcomes[AUTO] = _served(kind, settings, chosen, alone, transfer, test, outcomes)
+    outcomes[AUTO] = served(kind, settings, chosen, alone, transfer, test, outcomes)
     placebos = []
     for shuffle in range(SHUFFLES):
         share = 0.4 + 0.5 * shuffle / SHUFFLES
@@ -159,11 +159,55 @@ def tell(
         wrong = transfer.by(chosen.method, shuffle=shuffle)
         scorer = wrong.scorer(wrong.links(shuffle)[test.positions])
         placebos.append(evaluate(kind, settings, scorer, test, chosen.strength).values)
+    judged = (*(method for method in fits if method not in TARGET_BASELINES), AUTO)
+    found = judge(
+        ground, kind, settings, chosen, test, Trial(outcomes, placebos, judged), baselines
+    )
+    meter.report(1, f"Measured {kind.words}")
+    return found
 
+
+@dataclass(frozen=True)
+class Trial:
+    """What every method did for the test users.
+
+    Attributes
+    ----------
+    outcomes
+        Of every method by name, baselines and ``auto`` among them.
+    placebos
+        Values of the chosen method with its source shuffled, each time otherwise.
+    judged
+        The methods whose gain is told.
+    """
+
+    outcomes: Mapping[str, Outcome]
+    placebos: Sequence[PerShot]
+    judged: Sequence[str]
+
+
+def judge(
+    ground: Ground,
+    kind: Kind,
+    settings: Settings,
+    chosen: Chosen,
+    test: HeldOut,
+    trial: Trial,
+    baselines: Baselines,
+) -> Evidence:
+    """Put what every method did for the test users into intervals, gains and a verdict.
+
+    Parameters
+    ----------
+    ground
+        Has the test users among its shared ones; of others nothing is read.
+    baselines
+        Fitted without the test users.
+    """
+    pair, outcomes, placebos = ground.pair, trial.outcomes, trial.placebos
     shots_found = []
     gained = []
     random = np.random.default_rng([settings.seed, 3])
-    judged = (*(method for method in fits if method not in TARGET_BASELINES), AUTO)
     for shots, baseline in chosen.baseline_at.items():
         enough = test.enough[shots]
         if enough.sum() < 2:
@@ -171,7 +215,7 @@ def tell(
         values = {name: outcome.values[shots][enough] for name, outcome in outcomes.items()}
         names = list(values)
         table = np.column_stack(list(values.values()))
-        differences = {name: kind.sign * (values[name] - values[baseline]) for name in judged}
+        differences = {name: kind.sign * (values[name] - values[baseline]) for name in trial.judged}
         spread = float(values[baseline].std())
         bands = mean_intervals(
             np.column_stack([table, *differences.values()]),
@@ -204,7 +248,6 @@ def tell(
                 further_metrics(kind, settings, outcomes, test, shots, baselines),
             )
         )
-    meter.report(1, f"Measured {kind.words}")
     ids = pair.shared[test.positions]
     per_user = {name: outcome.values for name, outcome in outcomes.items()}
     cohorts = [cohort_gains(pair, test.positions, gained, random)]
@@ -242,7 +285,7 @@ def _fits(
     return fits
 
 
-def _served(
+def served(
     kind: Kind,
     settings: Settings,
     chosen: Chosen,

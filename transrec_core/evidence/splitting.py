@@ -1,6 +1,6 @@
 """Who is held out, what of theirs is shown, and what they are tested on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -89,7 +89,7 @@ def split_users(pair: DomainPair, settings: Settings) -> UserSplit:
     test = np.sort(order[:n_test])
     validation = np.sort(order[n_test : n_test + n_validation])
     return UserSplit(
-        _hold_out(pair, validation, settings, random), _hold_out(pair, test, settings, random)
+        hold_out(pair, validation, settings, random), hold_out(pair, test, settings, random)
     )
 
 
@@ -101,18 +101,27 @@ def without_users(matrix: sp.csr_array, rows: "NDArray[np.int64]") -> sp.csr_arr
     return keep_cells(matrix, np.repeat(kept, counts))
 
 
-def _hold_out(
+def hold_out(
     pair: DomainPair,
     positions: "NDArray[np.int64]",
     settings: Settings,
-    random: np.random.Generator,
+    random: np.random.Generator | Callable[[str], np.random.Generator],
 ) -> HeldOut:
+    """Hold out some of the shared users, given by position.
+
+    Parameters
+    ----------
+    random
+        Draws each user's order where times do not say it; or gives a user's own generator, so that
+        the order does not hang on who else is held out.
+    """
     matrix, times = pair.target.matrix, pair.target.times
     n_items = matrix.shape[1]
     shuffled: list[NDArray[np.int64]] = []
     first_test: list[int] = []
-    for row in pair.target_rows[positions]:
-        cells = random.permutation(np.arange(matrix.indptr[row], matrix.indptr[row + 1]))
+    for position, row in zip(positions, pair.target_rows[positions], strict=True):
+        draw = random if isinstance(random, np.random.Generator) else random(pair.shared[position])
+        cells = draw.permutation(np.arange(matrix.indptr[row], matrix.indptr[row + 1]))
         if times is not None:
             # Stable, so that interactions at the same second stay in random order; those without
             # a readable time come first.

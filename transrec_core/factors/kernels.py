@@ -355,6 +355,38 @@ def _solve_chunk(
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+def _system_chunk(
+    first: int,
+    last: int,
+    indptr: Any,
+    indices: Any,
+    values: Any,
+    weights: Any,
+    fixed: Any,
+    systems: Any,
+    sides: Any,
+) -> None:
+    """Write Σ w v vᵀ (upper half) and Σ w y v of each row."""
+    size = fixed.shape[1]
+    weighted = len(weights) > 0
+    one = fixed.dtype.type(1)
+    panel = np.empty((PANEL, size), fixed.dtype)
+    for row in range(first, last):
+        A, b = systems[row], sides[row]
+        start, stop = indptr[row], indptr[row + 1]
+        for at in range(start, stop, PANEL):
+            n = min(PANEL, stop - at)
+            for p in range(n):
+                j = indices[at + p]
+                root = np.sqrt(weights[at + p]) if weighted else one
+                wanted = root * values[at + p]
+                for f in range(size):
+                    panel[p, f] = root * fixed[j, f]
+                    b[f] += wanted * panel[p, f]
+            add_gram(panel, n, A)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
 def _add_products(start: Any, stop: Any, indices: Any, cols: Any, t: Any, out: Any) -> None:
     """Add Σ t·v of one row's cells."""
     whole = stop - (stop - start) % TILE
@@ -629,6 +661,44 @@ def solve_rows(
         if turn is not None:
             out = out @ turn.T
     return out, float(sum(errors))
+
+
+def row_systems(
+    indptr: "NDArray[np.int32]",
+    indices: "NDArray[np.int32]",
+    values: "NDArray[Any]",
+    fixed: "NDArray[Any]",
+    weights: "NDArray[Any] | None" = None,
+) -> "tuple[NDArray[Any], NDArray[Any]]":
+    """What each row's own cells put into its system; sums over parts of the cells are those of all.
+
+    Parameters
+    ----------
+    indptr, indices, values, fixed, weights
+        As in ``solve_rows``.
+
+    Returns
+    -------
+    Σ w v vᵀ, rows × k × k, symmetric; and Σ w y v, rows × k.
+    """
+    n, k = len(indptr) - 1, fixed.shape[1]
+    size = padded(k)
+    systems = np.zeros((n, size, size), fixed.dtype)
+    sides = np.zeros((n, size), fixed.dtype)
+    if n:
+        _in_chunks(
+            _system_chunk,
+            _equal_work(indptr, k, k * k),
+            indptr,
+            indices,
+            np.ascontiguousarray(values, fixed.dtype),
+            _weights(weights, fixed.dtype),
+            _pad(fixed),
+            systems,
+            sides,
+        )
+    upper = np.triu(systems[:, :k, :k])
+    return upper + np.triu(upper, 1).transpose(0, 2, 1), sides[:, :k]
 
 
 def squared_error(

@@ -12,7 +12,7 @@ from transrec_core.factors.model import Factors
 from transrec_core.factors.solver import factorize
 from transrec_core.settings import PRIORS
 from transrec_core.transfer.codebook import expand, learn_codebook, random_codebook
-from transrec_core.transfer.fold_in import FoldedUsers, at_shots, mean_prior
+from transrec_core.transfer.fold_in import FoldedUsers, Prior, at_shots, mean_prior
 from transrec_core.transfer.joint import fit_joint
 from transrec_core.transfer.knowledge import (
     Average,
@@ -154,6 +154,16 @@ class TransferFit:
         """Target interactions of each user that were learned from."""
         return np.diff(self.trained_on.indptr)
 
+    @property
+    def popularity(self) -> "NDArray[np.integer]":
+        """Users of each target item that were learned from."""
+        return np.bincount(self.trained_on.indices, minlength=self.trained_on.shape[1])
+
+    @property
+    def average(self) -> Prior:
+        """What is expected of a user whom nobody knows, where target data alone places users."""
+        return mean_prior(self.plain, self.trained_counts, 1)
+
     def by(self, method: str, *, shuffle: int | None = None) -> "TransferFit":
         """The same factorizations with another method between them.
 
@@ -176,7 +186,7 @@ class TransferFit:
     def scorer(self, source_rows: "NDArray[np.integer] | None", users: int = 0) -> Scorer:
         """A scorer of users of the source; of ``users`` whom nothing is known of for ``None``."""
         if source_rows is None:
-            return PlacedUsers(self.plain, mean_prior(self.plain, self.trained_counts, users))
+            return PlacedUsers(self.plain, self.average[np.zeros(users, np.int64)])
         assert self.knowledge is not None, f"{self.method} knows nothing of these domains"
         return self.knowledge.scorer(self.target, source_rows)
 

@@ -8,6 +8,7 @@ domains, each weighted by the target interactions behind their factors. ``factor
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 PENALTIES = tuple(float(x) for x in np.logspace(-3, 4, 29))
 """Ridge penalties tried, as multiples of the features' mean weighted sum of squares."""
+
+LEAST_SPREAD, LEAST_SQUARE = 1e-12, 1e-12
+"""Below these a feature, or a share of the largest squared direction, counts as constant."""
 
 DIRECTIONS = 512
 """Rows of a larger source are read along so many of its leading singular directions."""
@@ -205,26 +209,21 @@ def fit_linear_map(
     The penalty is the one with the smallest weighted leave-one-out error e_i / (1 − h_ii), where
     factor errors are measured in predictions (through VᵀV), and biases in rating units.
     """
-    outputs = users.factors.astype(np.float64)
-    metric = _root(target.item_gram.astype(np.float64) / len(target.item_factors))
-    if users.bias is not None:
-        outputs = np.hstack([outputs, users.bias[:, None]])
-        metric = np.block(
-            [[metric, np.zeros((len(metric), 1))], [np.zeros((1, len(metric))), np.ones((1, 1))]]
-        )
+    outputs = outputs_of(users)
+    metric = _metric(target, outputs.shape[1])
     weight = counts / counts.mean()
     centre = np.average(features, axis=0, weights=weight)
     scale = np.ones(features.shape[1])
     if standardise:
         spread = np.sqrt(np.average((features - centre) ** 2, axis=0, weights=weight))
-        scale = np.where(spread > 1e-12, spread, 1.0)
+        scale = np.where(spread > LEAST_SPREAD, spread, 1.0)
     intercept = np.average(outputs, axis=0, weights=weight)
     root = np.sqrt(weight)[:, None]
     Y = root * (outputs - intercept)
     X = root * (features - centre) / scale
     # X = P diag(s) Qᵀ from the small Gram matrix: features are few, users many.
     squares, Q = np.linalg.eigh(X.T @ X)
-    kept = squares > squares[-1] * 1e-12
+    kept = squares > squares[-1] * LEAST_SQUARE
     s, Q = np.sqrt(squares[kept]), Q[:, kept]
     P = (X @ Q) / s
     projected = P.T @ Y
@@ -246,6 +245,122 @@ def fit_linear_map(
     )
 
 
+@dataclass(frozen=True)
+class Moments:
+    """Weighted sums over users from which a standardised linear map can be fitted in parts.
+
+    Attributes
+    ----------
+    users, weight
+        How many, and the sum of their weights (numbers of target interactions).
+    features, outputs
+        Weighted sums of both.
+    squares
+        Weighted sum of (features, outputs)(features, outputs)ᵀ.
+    """
+
+    users: int
+    weight: float
+    features: "NDArray[np.float64]"
+    outputs: "NDArray[np.float64]"
+    squares: "NDArray[np.float64]"
+
+    @classmethod
+    def of(
+        cls,
+        features: "NDArray[np.float64]",
+        outputs: "NDArray[np.float64]",
+        counts: "NDArray[np.integer]",
+    ) -> "Moments":
+        """Of some users: users × features, users × outputs, and their weights."""
+        both = np.hstack([features, outputs])
+        weighted = both * counts[:, None]
+        total = weighted.sum(axis=0)
+        k = features.shape[1]
+        return cls(len(features), float(counts.sum()), total[:k], total[k:], weighted.T @ both)
+
+    def to_vector(self) -> "NDArray[np.float64]":
+        """All of it as one vector; the vector of all users is the sum of those of their parts."""
+        front = np.array([self.users, self.weight])
+        return np.concatenate([front, self.features, self.outputs, self.squares.ravel()])
+
+    @classmethod
+    def from_vector(cls, vector: "NDArray[np.float64]", features: int) -> "Moments":
+        """Back from a vector; ``features`` is their number."""
+        # 2 + n + n² numbers, n = features + outputs.
+        both = int((np.sqrt(4 * len(vector) - 7) - 1) / 2 + 0.5)
+        first, second, rest = vector[2 : 2 + features], vector[2 + features : 2 + both], 2 + both
+        squares = vector[rest:].reshape(both, both)
+        return cls(round(float(vector[0])), float(vector[1]), first, second, squares)
+
+
+@dataclass(frozen=True)
+class MapInParts:
+    """``fit_linear_map`` for users in parts: their moments first, then the errors of each part.
+
+    Attributes
+    ----------
+    moments
+        Of all users.
+    target
+        As for ``fit_linear_map``.
+    """
+
+    moments: Moments
+    target: Factors
+
+    @cached_property
+    def _solved(self) -> "tuple[NDArray[np.float64], ...]":
+        m = self.moments
+        centre, intercept = m.features / m.weight, m.outputs / m.weight
+        # Weights are counts over their mean, as there.
+        unit = m.users / m.weight
+        middle = np.concatenate([centre, intercept])
+        spread = unit * (m.squares - m.weight * np.outer(middle, middle))
+        k = len(centre)
+        deviation = np.sqrt(np.maximum(np.diag(spread)[:k], 0) / m.users)
+        scale = np.where(deviation > LEAST_SPREAD, deviation, 1.0)
+        squares, Q = np.linalg.eigh(spread[:k, :k] / np.outer(scale, scale))
+        kept = squares > squares[-1] * LEAST_SQUARE
+        s, Q = np.sqrt(squares[kept]), Q[:, kept]
+        projected = (Q / s).T @ (spread[:k, k:] / scale[:, None])
+        return centre, scale, intercept, s, Q, projected
+
+    def errors(
+        self,
+        features: "NDArray[np.float64]",
+        outputs: "NDArray[np.float64]",
+        counts: "NDArray[np.integer]",
+    ) -> "NDArray[np.float64]":
+        """Weighted leave-one-out error of some of the users under each of ``PENALTIES``."""
+        centre, scale, intercept, s, Q, projected = self._solved
+        weight = counts * (self.moments.users / self.moments.weight)
+        root = np.sqrt(weight)[:, None]
+        P = (root * (features - centre) / scale) @ Q / s
+        metric = _metric(self.target, outputs.shape[1])
+        seen_outputs, seen_projected = (root * (outputs - intercept)) @ metric, projected @ metric
+        squared, mean_leverage = P**2, weight / self.moments.users
+        found = []
+        for multiple in PENALTIES:
+            shrink = s**2 / (s**2 + multiple * self.moments.users)
+            residual = seen_outputs - P @ (shrink[:, None] * seen_projected)
+            leverage = squared @ shrink + mean_leverage
+            loo = np.einsum("ij,ij->i", residual, residual) / np.maximum(1 - leverage, 1e-3) ** 2
+            found.append(float(loo.sum()))
+        return np.array(found)
+
+    def best(self, errors: "NDArray[np.float64]") -> LinearMap:
+        """The map under the best of ``PENALTIES``, given the errors of all users."""
+        centre, scale, intercept, s, Q, projected = self._solved
+        n = self.moments.users
+        told = dict(zip(PENALTIES, errors.tolist(), strict=True))
+        penalty = least(lambda multiple: told[multiple], PENALTIES) * n
+        weights = Q @ ((s / (s**2 + penalty))[:, None] * projected)
+        return LinearMap(
+            weights, centre, scale, intercept, penalty, self.target.rank, self.target.nonnegative, n
+        )
+
+
 def least(error: Callable[[float], float], values: Sequence[float], step: int = 4) -> float:
     """The value of the smallest error: every so many first, then all around the best of these."""
     found = {place: error(values[place]) for place in range(0, len(values), step)}
@@ -254,6 +369,20 @@ def least(error: Callable[[float], float], values: Sequence[float], step: int = 
         if place not in found:
             found[place] = error(values[place])
     return values[min(sorted(found), key=lambda place: found[place])]
+
+
+def outputs_of(users: FoldedUsers) -> "NDArray[np.float64]":
+    """What a map predicts of users: their target factors, and the bias where there is one."""
+    outputs = users.factors.astype(np.float64)
+    return outputs if users.bias is None else np.hstack([outputs, users.bias[:, None]])
+
+
+def _metric(target: Factors, outputs: int) -> "NDArray[np.float64]":
+    """Turns errors of outputs into errors of predictions; a bias counts in rating units."""
+    metric = np.eye(outputs)
+    gram = target.item_gram.astype(np.float64) / len(target.item_factors)
+    metric[: target.rank, : target.rank] = _root(gram)
+    return metric
 
 
 def _root(gram: "NDArray[np.float64]") -> "NDArray[np.float64]":

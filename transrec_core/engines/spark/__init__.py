@@ -1,0 +1,1 @@
+"""The same run on an Apache Spark cluster, for more than one machine can hold."""
