@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -17,6 +16,7 @@ from transrec_core.errors import (
     UnreadableFileError,
 )
 from transrec_core.limits import overridden
+from transrec_core.places import require_file, require_folder
 from transrec_core.settings import DEFAULT_SHOTS, PRIORS, Settings
 from transrec_core.showing import plain
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from transrec_core.data.formats import FileFormat
-    from transrec_core.data.items import Items
     from transrec_core.data.ratings import Ratings
     from transrec_core.data.report import ImportReport
     from transrec_core.progress import OnProgress, Progress
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 Number = TypeVar("Number", int, float)
 
 RUN_ENDING = ".transrec"
+SIDES = ("source", "target")
 USABLE, REFUSED, FAILED, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -167,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_settings(recommend)
     _add_format(recommend)
+    _add_engine(recommend)
     recommend.set_defaults(command=_recommend)
 
     compare = commands.add_parser(
@@ -178,6 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_judging(compare)
     _add_settings(compare)
     _add_format(compare)
+    _add_engine(compare)
     compare.set_defaults(command=_compare)
 
     fit = commands.add_parser(
@@ -195,6 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_judging(fit)
     _add_settings(fit)
     _add_format(fit)
+    _add_engine(fit)
     fit.set_defaults(command=_fit)
 
     lists = commands.add_parser(
@@ -268,11 +271,26 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         required=True,
-        type=Path,
         metavar="FILE",
         help="table to write: .csv, .parquet or .json",
     )
     _add_raw_ids(parser)
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--engine",
+        default="embedded",
+        metavar="NAME",
+        help="embedded: on this computer (default); spark: on a cluster, where files may be "
+        "folders and URLs and the lists are a folder of Parquet",
+    )
+    parser.add_argument(
+        "--master",
+        metavar="URL",
+        help="of the Spark cluster: local[2], spark://host:7077, yarn, or sc://host:15002 of a "
+        "Spark Connect server (default: as Spark is configured, else this computer)",
+    )
 
 
 def _add_lists(parser: argparse.ArgumentParser) -> None:
@@ -514,101 +532,55 @@ def _told(report: "ImportReport") -> str:
 
 
 def _recommend(options: argparse.Namespace) -> int:
-    from transrec_core.reporting.tables import kind_of, write_parts
-
-    settings = _settings(options)
-    kind_of(options.out)
-    _require_file(options.out)
-    with _progress() as on_progress:
-        from transrec_core.running import lists_from, run_for_lists
-
-        users = None if options.users is None else _read_users(options.users)
-        items = _read_all_items(options, "items")
-        source_items = _read_all_items(options, "source-items")
-        source, target = _read_ratings(options, "source"), _read_ratings(options, "target")
-        fitted = run_for_lists(
-            source,
-            target,
-            settings,
-            items=items,
-            source_items=source_items,
-            settle=options.settle,
-            on_progress=on_progress,
-        )
-    write_parts(lambda: lists_from(fitted, users=users), options.out, raw=options.raw_ids)
-    return 0
+    return _by_engine(options, "recommend")
 
 
 def _compare(options: argparse.Namespace) -> int:
-    started = time.perf_counter()
-    settings = _settings(options)
-    _require_folder(options.out)
-    with _progress() as on_progress:
-        from transrec_core.reporting.bundle import write_bundle
-        from transrec_core.running import compare, describe
-
-        source, target = _read_ratings(options, "source"), _read_ratings(options, "target")
-        texts = {
-            "source_items": _read_all_items(options, "source-items"),
-            "target_items": _read_all_items(options, "items"),
-        }
-        comparison = compare(source, target, settings, **texts, on_progress=on_progress)
-    seconds = time.perf_counter() - started
-    data = describe(source, target)
-    for side, files in (("source", options.source_items), ("target", options.items)):
-        if files:
-            data[side]["items_files"] = files
-    write_bundle(options.out, comparison, settings, data, seconds, raw=options.raw_ids)
-    return 0
+    return _by_engine(options, "compare")
 
 
 def _fit(options: argparse.Namespace) -> int:
-    settings = _settings(options)
-    out = Path(options.out)
-    as_folder = options.out.endswith(("/", os.sep)) or _is_run_folder(out)
-    if as_folder:
-        from transrec_core.engines.folder import require_replaceable
+    return _by_engine(options, "fit")
 
-        _require_folder(out)
-        require_replaceable(out)
-    else:
-        _require_file(out)
+
+def _by_engine(options: argparse.Namespace, command: str) -> int:
+    """Have an engine do one of the jobs that every engine can do."""
+    from dataclasses import replace
+
+    from transrec_core.engines import Job, engine_named
+
+    job = Job(
+        options.source,
+        options.target,
+        _settings(options),
+        options.source_items,
+        options.items,
+        {
+            **{side: _format(options, side, getattr(options, side)) for side in SIDES},
+            **{file: _format(options, "items", file) for file in options.items},
+            **{file: _format(options, "source-items", file) for file in options.source_items},
+        },
+        settle=getattr(options, "settle", False),
+        raw=getattr(options, "raw_ids", False),
+    )
     with _progress() as on_progress:
-        from transrec_core.persistence import save_run
-        from transrec_core.running import run
-
-        items = _read_all_items(options, "items")
-        source_items = _read_all_items(options, "source-items")
-        source, target = _read_ratings(options, "source"), _read_ratings(options, "target")
-        result = run(
-            source,
-            target,
-            settings,
-            source_items=source_items,
-            target_items=items,
-            on_progress=on_progress,
-        )
-    if as_folder:
-        from transrec_core.engines.folder import write_run_folder
-
-        write_run_folder(result, out)
-        return 0
-    names = {"source": options.source, "target": options.target}
-    texts = {"source_items": options.source_items, "target_items": options.items}
-    names |= {name: files[-1] for name, files in texts.items() if files}
-    about = {name: Path(file).name for name, file in names.items()}
-    save_run(result, out, {"name": out.stem, **about})
+        engine = engine_named(options.engine, options.master)
+        engine.require(command, str(options.out))
+        if getattr(options, "users", None) is not None:
+            job = replace(job, users=_read_users(options.users))
+        getattr(engine, command)(replace(job, on_progress=on_progress), str(options.out))
     return 0
 
 
 def _lists(options: argparse.Namespace) -> int:
     from transrec_core.reporting.tables import kind_of, write_parts
 
-    kind_of(options.out)
-    _require_file(options.out)
+    out = Path(options.out)
+    kind_of(out)
+    require_file(out)
     users = None if options.users is None else _read_users(options.users)
     if Path(options.run).is_dir():
-        write_parts(_lists_of_folder(options, users), options.out, raw=options.raw_ids)
+        write_parts(_lists_of_folder(options, users), out, raw=options.raw_ids)
         return 0
     with _progress():
         from transrec_core.persistence import load_run
@@ -617,7 +589,7 @@ def _lists(options: argparse.Namespace) -> int:
         saved = load_run(options.run, name=options.run)
         run = saved.run
     write_parts(
-        lambda: lists_from(run, users=users, top=options.top), options.out, raw=options.raw_ids
+        lambda: lists_from(run, users=users, top=options.top), out, raw=options.raw_ids
     )
     return 0
 
@@ -648,13 +620,13 @@ def _report(options: argparse.Namespace) -> int:
                 f"{options.run} is a folder, whose evidence is copied as it was written.",
                 "Leave out --raw-ids.",
             )
-        _require_folder(options.out)
+        require_folder(options.out)
         copy_evidence(open_run_folder(options.run, options.run), options.out)
         return 0
     from transrec_core.persistence import load_run
     from transrec_core.reporting.bundle import write_bundle
 
-    _require_folder(options.out)
+    require_folder(options.out)
     run = load_run(options.run, name=options.run).run
     if run.comparison is None:
         raise BadSettingError(
@@ -673,7 +645,7 @@ def _sources(options: argparse.Namespace) -> int:
     settings = _settings(options)
     if options.out is not None:
         kind_of(options.out)
-        _require_file(options.out)
+        require_file(options.out)
     if len(set(options.sources)) < len(options.sources):
         raise BadSettingError("A source is named twice.", "Name each file once.")
     with _progress() as on_progress:
@@ -694,8 +666,9 @@ def _sparsity(options: argparse.Namespace) -> int:
     from transrec_core.reporting.tables import kind_of, write_table
 
     settings = _settings(options)
-    kind_of(options.out)
-    _require_file(options.out)
+    out = Path(options.out)
+    kind_of(out)
+    require_file(out)
     with _progress() as on_progress:
         from transrec_core.evidence.sparsity import SHARES
         from transrec_core.running import sparsity
@@ -703,7 +676,7 @@ def _sparsity(options: argparse.Namespace) -> int:
         source, target = _read_ratings(options, "source"), _read_ratings(options, "target")
         shares = SHARES if options.shares is None else options.shares
         table = sparsity(source, target, settings, shares=shares, on_progress=on_progress)
-    write_table(table, options.out, raw=options.raw_ids)
+    write_table(table, out, raw=options.raw_ids)
     for row in table.to_dict("records"):
         sys.stdout.write(
             f"{row['share']:.0%} of the target ratings ({row['ratings']:,}), {row['shots']} shots: "
@@ -743,44 +716,6 @@ def _ranked(table: "pd.DataFrame") -> str:
             f"correlation {row['correlation']:.2f}, {row['seconds']:.1f} s"
         )
     return "".join(f"{plain(line, len(line) + 1)}\n" for line in lines)
-
-
-def _is_run_folder(path: Path) -> bool:
-    return path.is_dir() and (path / "run.json").is_file()
-
-
-def _require_file(path: Path) -> None:
-    """Refuse a place where no file can be written, before any work is done for it."""
-    if path.is_dir():
-        raise BadSettingError(f"{path} is a folder.", "Name a file in it.")
-    if not path.parent.exists():
-        raise BadSettingError(
-            f"The folder {path.parent} does not exist.", "Make it, or name another for --out."
-        )
-    _require_writable(path.parent)
-
-
-def _require_folder(path: Path) -> None:
-    """The same for a folder, which need not be there yet."""
-    if path.exists() and not path.is_dir():
-        raise BadSettingError(f"{path} is a file.", "Name a folder, existing or new.")
-    _require_writable(path)
-
-
-def _require_writable(folder: Path) -> None:
-    """Refuse a folder that cannot be written, or made, before any work is done for it."""
-    existing = folder.absolute()
-    while not existing.exists():
-        existing = existing.parent
-    if not existing.is_dir():
-        raise BadSettingError(
-            f"{existing} is a file, not a folder.", "Name another place for --out."
-        )
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise BadSettingError(
-            f"The folder {existing} cannot be written.",
-            "Name another place for --out, or change its permissions.",
-        )
 
 
 def _read_users(file: str) -> list[str]:
@@ -823,20 +758,6 @@ def _format(options: argparse.Namespace, role: str, file: str) -> "FileFormat":
             elif not prefix and "items" not in role:
                 said[flag] = value
     return FileFormat.of(said | own)
-
-
-def _read_all_items(options: argparse.Namespace, role: str) -> "Items | None":
-    """Item texts of several files in one table; the first that names an item speaks for it."""
-    files = getattr(options, role.replace("-", "_"))
-    if not files:
-        return None
-    import pandas as pd
-
-    from transrec_core.data.items import Items
-
-    parts = [_format(options, role, file).items(file, file) for file in files]
-    frame = pd.concat([part.frame for part in parts])
-    return Items(frame[~frame.index.duplicated()], parts[0].report)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,10 @@ class TooLargeError(TransrecError):
     """The work would need more memory than it may use."""
 
 
+class ClusterError(TransrecError):
+    """A cluster could not finish a job."""
+
+
 class BadSettingError(TransrecError):
     """A setting has a value outside its range."""
 

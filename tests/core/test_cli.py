@@ -331,7 +331,7 @@ def test_every_failure_is_one_line(run, ratings, tmp_path, monkeypatch, error, c
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("transrec_core.running.compare", fail)
+    monkeypatch.setattr("transrec_core.engines.embedded.compare", fail)
     got, out, err = run("compare", ratings, ratings, "--out", tmp_path / "e")
     assert (got, out) == (code, "")
     assert words in one_line(err)
@@ -342,7 +342,7 @@ def test_ctrl_c_is_one_line_and_130(run, ratings, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("transrec_core.running.run_for_lists", stop)
+    monkeypatch.setattr("transrec_core.engines.embedded.run_for_lists", stop)
     code, _, err = run("recommend", ratings, ratings, "--out", tmp_path / "r.csv")
     assert code == 130
     assert err.strip() == "transrec: stopped; nothing was written."

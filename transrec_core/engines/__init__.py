@@ -1,1 +1,106 @@
-"""Where a run is worked out, and the folder that every engine leaves behind."""
+"""Where a run is worked out, and the folder that every engine leaves behind.
+
+An engine is whatever does the three things of ``Engine``. The command line knows nothing else of
+one, so a further engine is one more module and a line in ``ENGINES``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+from transrec_core.errors import BadSettingError
+
+if TYPE_CHECKING:
+    from transrec_core.data.formats import FileFormat
+    from transrec_core.progress import OnProgress
+    from transrec_core.settings import Settings
+
+ENGINES: Mapping[str, str] = {
+    "embedded": "transrec_core.engines.embedded",
+    "spark": "transrec_core.engines.spark.engine",
+}
+"""Module of each engine; its ``Engine`` takes the address of a cluster, or none."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an engine is asked to do, whatever it is to write.
+
+    Attributes
+    ----------
+    source, target
+        Ratings of both catalogues: files, or folders and URLs where the engine reads them.
+    settings
+        What to fit and how to judge it.
+    source_items, target_items
+        Files with titles, genres and descriptions.
+    formats
+        What somebody has said about how a file is written, by ``source``, ``target`` or its name.
+    users
+        Ids to make lists for; ``None`` for all of the source.
+    settle
+        Whether validation users settle the source's weight in any case.
+    raw
+        Whether ids stay as they are in CSV.
+    on_progress
+        Told how far the work is; what it raises stops it.
+    """
+
+    source: str
+    target: str
+    settings: "Settings"
+    source_items: Sequence[str] = ()
+    target_items: Sequence[str] = ()
+    formats: "Mapping[str, FileFormat]" = field(default_factory=dict)
+    users: Sequence[str] | None = None
+    settle: bool = False
+    raw: bool = False
+    on_progress: "OnProgress | None" = None
+
+
+class Engine(Protocol):
+    """Does jobs; nothing is left half-written where it fails."""
+
+    def require(self, command: str, out: str) -> None:
+        """Refuse a place that cannot be written by ``compare``, ``recommend`` or ``fit``.
+
+        Raises
+        ------
+        BadSettingError
+            Before any work is done.
+        """
+        ...
+
+    def compare(self, job: Job, out: str) -> None:
+        """Measure whether the source helps; the evidence goes to the folder ``out``."""
+        ...
+
+    def recommend(self, job: Job, out: str) -> None:
+        """Make recommendation lists; they go to ``out``."""
+        ...
+
+    def fit(self, job: Job, out: str) -> None:
+        """Do both, and keep the run in ``out``."""
+        ...
+
+
+def engine_named(name: str, master: str | None = None) -> Engine:
+    """An engine.
+
+    Parameters
+    ----------
+    name
+        One of ``ENGINES``.
+    master
+        Address of the cluster, for an engine that has one.
+
+    Raises
+    ------
+    BadSettingError
+        There is no such engine, or what it needs is not installed.
+    """
+    if name not in ENGINES:
+        raise BadSettingError(f"--engine is {name!r}.", f"It must be {' or '.join(ENGINES)}.")
+    engine: Engine = import_module(ENGINES[name]).Engine(master)
+    return engine

@@ -37,6 +37,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from transrec_core.columns import ITEM, METHOD, RANK, SCORE, TITLE, USER
+from transrec_core.engines import ENGINES
 from transrec_core.errors import BadSettingError, UnreadableRunError
 from transrec_core.evidence.results import Chosen, Comparison
 from transrec_core.limits import Limits, or_allow_more, size_in_words
@@ -50,6 +51,7 @@ from transrec_core.reporting.saving import atomic_file, atomic_folder, write_ato
 from transrec_core.running import Run, recommend_from
 from transrec_core.settings import Settings
 from transrec_core.space import ItemMap, item_map
+from transrec_core.transfer.fitting import TransferFit
 from transrec_core.transfer.scorers import PlacedUsers
 
 if TYPE_CHECKING:
@@ -116,7 +118,6 @@ _CALMLY = {"batch_size": ROW_GROUP_ROWS, "batch_readahead": 2, "fragment_readahe
 """How much is read ahead: without it, a scan holds hundreds of MiB."""
 
 LONGEST_TEXT = 1000
-ENGINES = ("embedded", "spark")
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────
@@ -223,11 +224,11 @@ def _tables(run: Run) -> "Iterator[tuple[str, Iterator[pa.Table]]]":
         (TARGET_ITEMS, pair.target.items, pair.target.matrix, fit.target.item_factors),
     ):
         counts = np.bincount(matrix.indices, minlength=len(ids))
-        yield part, _with_factors(part, ids, counts, factors)
+        yield part, factor_table(part, ids, counts, factors)
     counts = np.diff(pair.source.matrix.indptr)
     yield (
         SOURCE_USERS,
-        _with_factors(SOURCE_USERS, pair.source.users, counts, fit.source.user_factors),
+        factor_table(SOURCE_USERS, pair.source.users, counts, fit.source.user_factors),
     )
     if fit.knowledge is not None:
         everybody = np.arange(len(pair.source.users))
@@ -235,10 +236,11 @@ def _tables(run: Run) -> "Iterator[tuple[str, Iterator[pa.Table]]]":
         if isinstance(scorer, PlacedUsers):
             yield (
                 PLACED_USERS,
-                _with_factors(PLACED_USERS, pair.source.users, None, scorer.prior.factors),
+                factor_table(PLACED_USERS, pair.source.users, None, scorer.prior.factors),
             )
     if fit.factor_map is not None:
-        yield MAP, iter([_map(run)])
+        texts = {"source": run.source_items, "target": run.target_items}
+        yield MAP, iter([map_table(fit, run.settings.seed, texts=texts)])
 
 
 def _lists(run: Run) -> Iterator[pa.Table]:
@@ -250,12 +252,25 @@ def _lists(run: Run) -> Iterator[pa.Table]:
         )
 
 
-def _with_factors(
+def factor_table(
     part: str,
     ids: pd.Index,
     counts: "NDArray[np.integer] | None",
     factors: "NDArray[np.floating]",
 ) -> Iterator[pa.Table]:
+    """Users or items with their factors as tables, a row group each.
+
+    Parameters
+    ----------
+    part
+        Its name in ``SCHEMAS``.
+    ids
+        In rising order.
+    counts
+        Interactions of each, where the part tells them.
+    factors
+        One row an id.
+    """
     # Ids of a domain are in rising order.
     for start in range(0, len(ids), ROW_GROUP_ROWS):
         rows = slice(start, start + ROW_GROUP_ROWS)
@@ -268,10 +283,31 @@ def _with_factors(
         yield pa.Table.from_arrays(columns, schema=SCHEMAS[part])
 
 
-def _map(run: Run) -> pa.Table:
-    frame = item_map(run.fit).frame
+def map_table(
+    fit: TransferFit,
+    seed: int,
+    *,
+    texts: Mapping[str, pd.DataFrame | None] | None = None,
+    counts: "Mapping[str, NDArray[np.integer]] | None" = None,
+) -> pa.Table:
+    """Some items of both catalogues on a plane.
+
+    Parameters
+    ----------
+    fit
+        Has a map of factors.
+    seed
+        Of the draw.
+    texts
+        Titles of each catalogue, where they are known.
+    counts
+        Interactions of each catalogue's items, where ``fit`` does not hold all users.
+    """
+    frame = item_map(fit).frame
+    if counts is not None:
+        frame[INTERACTIONS] = np.concatenate([counts[d] for d in frame["domain"].unique()])
     if len(frame) > MAP_ITEMS:
-        rng = np.random.default_rng([run.settings.seed, 5])
+        rng = np.random.default_rng([seed, 5])
         share = MAP_ITEMS / len(frame)
         kept = [
             rng.choice(rows.index, max(1, int(share * len(rows))), replace=False)
@@ -279,10 +315,10 @@ def _map(run: Run) -> pa.Table:
         ]
         frame = frame.loc[np.sort(np.concatenate(kept))]
     titles = pd.Series("", index=frame.index, dtype=object)
-    for domain, texts in (("source", run.source_items), ("target", run.target_items)):
-        if texts is not None:
+    for domain, known in (texts or {}).items():
+        if known is not None:
             mine = frame["domain"] == domain
-            titles[mine] = texts[TITLE].reindex(frame.loc[mine, ITEM]).fillna("").to_numpy()
+            titles[mine] = known[TITLE].reindex(frame.loc[mine, ITEM]).fillna("").to_numpy()
     frame = frame.assign(**{TITLE: titles})[SCHEMAS[MAP].names]
     return pa.Table.from_pandas(frame, SCHEMAS[MAP], preserve_index=False)
 

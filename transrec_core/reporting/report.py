@@ -354,7 +354,7 @@ def _data(data: Mapping[str, Mapping[str, Any]]) -> str:
                 _head(domain.capitalize()),
                 _text(str(facts.get("file", ""))),
                 *sizes,
-                f"<td><code>{escape(str(facts['sha256']))}</code></td>",
+                f"<td><code>{escape(str(facts.get('sha256', '–')))}</code></td>",
             ]
         )
     return _table("Files", ["Domain", "File", "Users", "Items", "Ratings", "SHA-256"], rows)

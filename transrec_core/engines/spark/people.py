@@ -21,6 +21,9 @@ SIDES = ("source", "target")
 HEAD_LINES = 400
 """Lines of a text that tell how it is written."""
 
+PART_RATINGS, LEAST_PARTS = 500_000, 4
+"""Ratings of the people that one worker has in hand, about; and parts at least."""
+
 TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".dat", ".gz", ".bz2")
 PART = "part"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -155,7 +158,11 @@ def read_people(
     chance = (fn.xxhash64(fn.lit(seed), USER).bitwiseAND((1 << 53) - 1) / float(1 << 53)).alias(
         "chance"
     )
-    frame = rows[0].join(rows[1], USER, "full_outer").select("*", chance).persist()
+    ratings = sum(domain.ratings for domain in domains)
+    parts = max(LEAST_PARTS, -(-ratings // PART_RATINGS))
+    joined = rows[0].join(rows[1], USER, "full_outer").select("*", chance)
+    # In the order of ids, so that what is written of people can be looked up.
+    frame = joined.repartitionByRange(parts, USER).sortWithinPartitions(USER).persist()
     both = fn.col("source_items").isNotNull() & fn.col("target_items").isNotNull()
     counted = frame.agg(
         fn.sum(fn.col("source_items").isNotNull().cast("long")).alias("source"),

@@ -70,6 +70,7 @@ def open_session(master: str | None = None) -> "SparkSession":
                 ("spark.ui.enabled", "false"),
                 ("spark.ui.showConsoleProgress", "false"),
                 ("spark.executorEnv.NUMBA_NUM_THREADS", "1"),
+                ("spark.sql.shuffle.partitions", str(2 * (os.cpu_count() or 1))),
             ):
                 builder = builder.config(key, value)
     try:

@@ -1,0 +1,127 @@
+"""Jobs on this computer."""
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transrec_core.data.formats import FileFormat
+from transrec_core.engines import Job
+from transrec_core.engines.folder import is_run_folder, require_replaceable, write_run_folder
+from transrec_core.errors import BadSettingError
+from transrec_core.persistence import save_run
+from transrec_core.places import require_file, require_folder
+from transrec_core.reporting.bundle import write_bundle
+from transrec_core.reporting.tables import kind_of, write_parts
+from transrec_core.running import compare, describe, lists_from, run, run_for_lists
+
+if TYPE_CHECKING:
+    from transrec_core.data.items import Items
+    from transrec_core.data.ratings import Ratings
+
+
+class Engine:
+    """See ``engines.Engine``."""
+
+    def __init__(self, master: str | None = None) -> None:
+        if master is not None:
+            raise BadSettingError(
+                f"--master {master} is the address of a cluster.", "Add --engine spark."
+            )
+
+    def require(self, command: str, out: str) -> None:
+        """See ``engines.Engine``."""
+        path = Path(out)
+        if command == "recommend":
+            kind_of(path)
+        if command == "compare":
+            require_folder(path)
+        elif command == "fit" and _is_folder(out):
+            require_folder(path)
+            require_replaceable(path)
+        else:
+            require_file(path)
+
+    def compare(self, job: Job, out: str) -> None:
+        """See ``engines.Engine``."""
+        started = time.perf_counter()
+        source, target, source_items, target_items = _read(job)
+        comparison = compare(
+            source,
+            target,
+            job.settings,
+            source_items=source_items,
+            target_items=target_items,
+            on_progress=job.on_progress,
+        )
+        seconds = time.perf_counter() - started
+        data = describe(source, target)
+        for side, files in (("source", job.source_items), ("target", job.target_items)):
+            if files:
+                data[side]["items_files"] = list(files)
+        write_bundle(Path(out), comparison, job.settings, data, seconds, raw=job.raw)
+
+    def recommend(self, job: Job, out: str) -> None:
+        """See ``engines.Engine``."""
+        source, target, source_items, target_items = _read(job)
+        fitted = run_for_lists(
+            source,
+            target,
+            job.settings,
+            items=target_items,
+            source_items=source_items,
+            settle=job.settle,
+            on_progress=job.on_progress,
+        )
+        write_parts(lambda: lists_from(fitted, users=job.users), Path(out), raw=job.raw)
+
+    def fit(self, job: Job, out: str) -> None:
+        """See ``engines.Engine``. The run becomes a file, or a folder where ``out`` ends with /."""
+        source, target, source_items, target_items = _read(job)
+        result = run(
+            source,
+            target,
+            job.settings,
+            source_items=source_items,
+            target_items=target_items,
+            on_progress=job.on_progress,
+        )
+        path = Path(out)
+        if _is_folder(out):
+            write_run_folder(result, path)
+            return
+        texts = {"source_items": job.source_items, "target_items": job.target_items}
+        files = {"source": job.source, "target": job.target}
+        files |= {name: given[-1] for name, given in texts.items() if given}
+        about = {name: Path(file).name for name, file in files.items()}
+        save_run(result, path, {"name": path.stem, **about})
+
+
+def _is_folder(out: str) -> bool:
+    return out.endswith(("/", os.sep)) or is_run_folder(out)
+
+
+def _read(job: Job) -> "tuple[Ratings, Ratings, Items | None, Items | None]":
+    source, target = (
+        _format(job, side).ratings(file, file)
+        for side, file in (("source", job.source), ("target", job.target))
+    )
+    return source, target, _items(job, job.source_items), _items(job, job.target_items)
+
+
+def _items(job: Job, files: Sequence[str]) -> "Items | None":
+    """Item texts of several files in one table; the first that names an item speaks for it."""
+    if not files:
+        return None
+    import pandas as pd
+
+    from transrec_core.data.items import Items
+
+    parts = [_format(job, file).items(file, file) for file in files]
+    frame = pd.concat([part.frame for part in parts])
+    return Items(frame[~frame.index.duplicated()], parts[0].report)
+
+
+def _format(job: Job, name: str) -> FileFormat:
+    return job.formats.get(name, FileFormat())

@@ -1,0 +1,291 @@
+"""Jobs on an Apache Spark cluster."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from transrec_core.columns import USER
+from transrec_core.engines import Job
+from transrec_core.engines.folder import (
+    EVIDENCE,
+    LISTS,
+    MAP,
+    PLACED_USERS,
+    RUN,
+    SCHEMAS,
+    SOURCE_ITEMS,
+    SOURCE_USERS,
+    TARGET_ITEMS,
+    TOP_LEVEL,
+    factor_table,
+    map_table,
+    require_replaceable,
+    run_json,
+    write_part,
+)
+from transrec_core.engines.spark.evidence import (
+    EVERYBODY,
+    Settled,
+    compare_people,
+    fit_people,
+    own_settings,
+    settle,
+    with_parts,
+)
+from transrec_core.engines.spark.fitting import ClusterFit, pair_of
+from transrec_core.engines.spark.people import People, matrix_of, read_people
+from transrec_core.engines.spark.session import open_session
+from transrec_core.errors import BadSettingError, ClusterError
+from transrec_core.evidence.results import Chosen
+from transrec_core.progress import Meter
+from transrec_core.recommending import recommend_for
+from transrec_core.reporting.bundle import write_bundle
+from transrec_core.reporting.saving import atomic_folder, write_atomically
+from transrec_core.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+GROUP_BYTES = 2**23
+"""Row groups of what Spark writes: small, so that one user is found by reading little."""
+
+
+class Engine:
+    """See ``engines.Engine``. Folders of Parquet are left whole or without ``_SUCCESS``."""
+
+    def __init__(self, master: str | None = None) -> None:
+        self.master = master
+
+    def require(self, command: str, out: str) -> None:
+        """See ``engines.Engine``."""
+        if command == "recommend" and out.endswith((".csv", ".json")):
+            raise BadSettingError(
+                f"Spark writes a folder of Parquet files, not {Path(out).suffix}.",
+                "Name a folder for --out.",
+            )
+        if command == "fit":
+            require_replaceable(Path(out))
+
+    def compare(self, job: Job, out: str) -> None:
+        """See ``engines.Engine``."""
+        started = time.perf_counter()
+        with self._working() as spark:
+            people, settings = self._people(spark, job)
+            people = with_parts(people, settings)
+            comparison, _ = compare_people(people, settings, Meter(job.on_progress).part(0.1, 1))
+        seconds = time.perf_counter() - started
+        write_bundle(Path(out), comparison, settings, _facts(people), seconds, raw=job.raw)
+
+    def recommend(self, job: Job, out: str) -> None:
+        """See ``engines.Engine``."""
+        with self._working() as spark:
+            people, settings = self._people(spark, job)
+            people = with_parts(people, settings)
+            fit, chosen = _fit(people, settings, Meter(job.on_progress).part(0.1, 0.9))
+            frame = _lists(people, fit, settings, chosen, job.users)
+            _written(frame, out)
+
+    def fit(self, job: Job, out: str) -> None:
+        """See ``engines.Engine``. The folder has to be one that the workers can write too."""
+        started = time.perf_counter()
+        meter = Meter(job.on_progress).part(0.1, 1)
+        with self._working() as spark, atomic_folder(Path(out), TOP_LEVEL) as new:
+            # The workers may be other accounts of this computer, or of others.
+            new.chmod(0o755)
+            people, settings = self._people(spark, job)
+            people = with_parts(people, settings)
+            comparison, settled = compare_people(people, settings, meter.part(0, 0.6))
+            fit, chosen = _fit(people, settings, meter.part(0.6, 0.8), settled)
+            write_bundle(
+                new / EVIDENCE,
+                comparison,
+                settings,
+                _facts(people),
+                time.perf_counter() - started,
+                raw=job.raw,
+            )
+            meter.report(0.8, "Writing lists")
+            contents = {
+                LISTS: _rows(_lists(people, fit, settings, chosen, None), new / LISTS, spark)
+            }
+            meter.report(0.9, "Writing factors")
+            for part, frame in _users(people, fit).items():
+                contents[part] = _rows(frame, new / part, spark)
+            for part, domain, factors in (
+                (SOURCE_ITEMS, people.source, fit.source),
+                (TARGET_ITEMS, people.target, fit.target),
+            ):
+                tables = factor_table(part, domain.items, domain.item_counts, factors.item_factors)
+                contents[part] = write_part(new, part, tables)
+            contents[MAP] = write_part(new, MAP, iter([_map(people, fit, settings)]))
+            seconds = time.perf_counter() - started
+            facts = run_json("spark", settings, _facts(people), chosen, seconds, contents)
+            write_atomically(new / RUN, facts)
+
+    def _people(self, spark: "SparkSession", job: Job) -> tuple[People, Settings]:
+        settings = own_settings(job.settings)
+        if job.source_items or job.target_items:
+            raise BadSettingError(
+                "The Spark engine reads no titles.", "Leave --items and --source-items out."
+            )
+        Meter(job.on_progress).report(0, "Reading", "and joining people")
+        people = read_people(spark, job.source, job.target, formats=job.formats, seed=settings.seed)
+        return people, settings
+
+    @contextmanager
+    def _working(self) -> "Iterator[SparkSession]":
+        """A session, whose failures are told in our words."""
+        spark = open_session(self.master)
+        from pyspark.errors import PySparkException
+
+        try:
+            yield spark
+        except (PySparkException, ConnectionError) as error:
+            raise _told(error) from error
+        except Exception as error:
+            # What the gateway to a driver that has died raises has no class of its own.
+            if type(error).__module__.startswith(("py4j", "grpc", "_multiprocessing")):
+                raise _told(error) from error
+            raise
+        finally:
+            _ended(spark)
+
+
+def _told(error: Exception) -> ClusterError:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # The last line of a worker's own traceback says what went wrong there.
+    own = [line for line in lines if line.startswith(("transrec_core.", "MemoryError"))]
+    reason = (own or lines or [type(error).__name__])[0][:300]
+    return ClusterError(
+        f"The cluster could not finish the job: {reason}",
+        "What is written so far has no run.json or _SUCCESS and counts as nothing. Look at the "
+        "cluster's log, and start the job again.",
+    )
+
+
+def _ended(spark: "SparkSession") -> None:
+    import contextlib
+
+    with contextlib.suppress(Exception):
+        spark.stop()
+
+
+def _fit(
+    people: People, settings: Settings, meter: Meter, settled: Settled | None = None
+) -> tuple[ClusterFit, Chosen]:
+    """All data fitted with what validation people settled, for the kind that lists come from."""
+    settled = settled or settle(people, settings, meter.part(0, 0.3))
+    wanted = "ratings" if settings.feedback == "ratings" else "ranking"
+    kind = next(kind for kind in settled.kinds if kind.name == wanted)
+    fit = fit_people(people, settled, kind, settings, meter.part(0.3, 1), EVERYBODY)
+    return fit, settled.chosen[kind.name]
+
+
+def _lists(
+    people: People,
+    fit: ClusterFit,
+    settings: Settings,
+    chosen: Chosen,
+    users: Any,
+) -> "DataFrame":
+    """One row a recommendation, for the source's people, or those named."""
+    from pyspark.sql import functions as fn
+
+    schema = SCHEMAS[LISTS]
+    frame = people.frame
+    if users is None:
+        frame = frame.where(fn.col("source_items").isNotNull())
+    else:
+        frame = _named(frame, list(users))
+
+    def make(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+        import pyarrow as pa
+
+        for batch in batches:
+            if batch.num_rows:
+                pair = pair_of(batch, fit.items, fit.explicit)
+                lists = recommend_for(
+                    fit.of(pair), pair.shared.tolist(), top=settings.top, chosen=chosen
+                )
+                yield from pa.Table.from_pandas(
+                    lists[schema.names], schema, preserve_index=False
+                ).to_batches()
+
+    told = "user_id string, item_id string, rank int, score double, method string"
+    return frame.mapInArrow(make, told)
+
+
+def _named(frame: "DataFrame", users: list[str]) -> "DataFrame":
+    """The people named, each once; those whom nobody knows are rows of nulls."""
+    import pyarrow as pa
+    from pyspark.sql import functions as fn
+
+    spark = frame.sparkSession
+    asked = spark.createDataFrame(pa.table({USER: pa.array(dict.fromkeys(users), pa.string())}))
+    return frame.join(fn.broadcast(asked), USER, "right_outer")
+
+
+def _users(people: People, fit: ClusterFit) -> "dict[str, DataFrame]":
+    """Factors of the source's people, and where the map expects them in the target."""
+    from pyspark.sql import functions as fn
+
+    frame = people.frame.where(fn.col("source_items").isNotNull())
+
+    def rows(
+        part: str,
+    ) -> "Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]":
+        def make(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+            for batch in batches:
+                if not batch.num_rows:
+                    continue
+                pair = pair_of(batch, fit.items, fit.explicit)
+                own = fit.of(pair).knowledge
+                counts = np.diff(matrix_of(batch.sort_by(USER), "source", len(fit.items[0])).indptr)
+                if part == SOURCE_USERS:
+                    factors = own.features[:, : fit.source.rank]  # type: ignore[union-attr]
+                    tables = factor_table(part, pair.shared, counts, factors)
+                else:
+                    prior = own.predict(pair.source_rows)  # type: ignore[union-attr]
+                    tables = factor_table(part, pair.shared, None, prior.factors)
+                for table in tables:
+                    yield from table.to_batches()
+
+        return make
+
+    counted = f"{USER} string, interactions long, factors array<float>"
+    return {
+        SOURCE_USERS: frame.mapInArrow(rows(SOURCE_USERS), counted),
+        PLACED_USERS: frame.mapInArrow(
+            rows(PLACED_USERS), counted.replace(" interactions long,", "")
+        ),
+    }
+
+
+def _map(people: People, fit: ClusterFit, settings: Settings) -> "pa.Table":
+    """The items on a plane; it hangs on item factors and the map alone."""
+    some = people.frame.limit(1).toArrow().combine_chunks().to_batches()[0]
+    return map_table(
+        fit.of(pair_of(some, fit.items, fit.explicit)),
+        settings.seed,
+        counts={"source": people.source.item_counts, "target": people.target.item_counts},
+    )
+
+
+def _written(frame: "DataFrame", out: str) -> None:
+    """Write Parquet; rows of a person stand together and in order, for whoever looks one up."""
+    frame.write.option("parquet.block.size", GROUP_BYTES).mode("overwrite").parquet(out)
+
+
+def _rows(frame: "DataFrame", folder: Path, spark: "SparkSession") -> int:
+    """Write one part of a run folder; how many rows it has."""
+    _written(frame, folder.as_uri())
+    return spark.read.parquet(folder.as_uri()).count()
+
+
+def _facts(people: People) -> dict[str, Any]:
+    return {"source": people.source.facts(), "target": people.target.facts()}
