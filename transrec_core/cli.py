@@ -291,6 +291,12 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
         help="of the Spark cluster: local[2], spark://host:7077, yarn, or sc://host:15002 of a "
         "Spark Connect server (default: as Spark is configured, else this computer)",
     )
+    parser.add_argument(
+        "--factorizer",
+        metavar="NAME",
+        help="of the Spark engine: rows, the very objective of the embedded engine (default); "
+        "mllib, for more items than some 300,000",
+    )
 
 
 def _add_lists(parser: argparse.ArgumentParser) -> None:
@@ -564,7 +570,7 @@ def _by_engine(options: argparse.Namespace, command: str) -> int:
         raw=getattr(options, "raw_ids", False),
     )
     with _progress() as on_progress:
-        engine = engine_named(options.engine, options.master)
+        engine = engine_named(options.engine, options.master, options.factorizer)
         engine.require(command, str(options.out))
         if getattr(options, "users", None) is not None:
             job = replace(job, users=_read_users(options.users))

@@ -85,7 +85,7 @@ class Engine(Protocol):
         ...
 
 
-def engine_named(name: str, master: str | None = None) -> Engine:
+def engine_named(name: str, master: str | None = None, factorizer: str | None = None) -> Engine:
     """An engine.
 
     Parameters
@@ -94,6 +94,8 @@ def engine_named(name: str, master: str | None = None) -> Engine:
         One of ``ENGINES``.
     master
         Address of the cluster, for an engine that has one.
+    factorizer
+        How a cluster factorizes: ``rows`` or ``mllib``; ``None`` leaves it to the engine.
 
     Raises
     ------
@@ -102,5 +104,5 @@ def engine_named(name: str, master: str | None = None) -> Engine:
     """
     if name not in ENGINES:
         raise BadSettingError(f"--engine is {name!r}.", f"It must be {' or '.join(ENGINES)}.")
-    engine: Engine = import_module(ENGINES[name]).Engine(master)
+    engine: Engine = import_module(ENGINES[name]).Engine(master, factorizer)
     return engine

@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 class Engine:
     """See ``engines.Engine``."""
 
-    def __init__(self, master: str | None = None) -> None:
-        if master is not None:
-            raise BadSettingError(
-                f"--master {master} is the address of a cluster.", "Add --engine spark."
-            )
+    def __init__(self, master: str | None = None, factorizer: str | None = None) -> None:
+        for flag, value in (("master", master), ("factorizer", factorizer)):
+            if value is not None:
+                raise BadSettingError(f"--{flag} is for a cluster.", "Add --engine spark.")
 
     def require(self, command: str, out: str) -> None:
         """See ``engines.Engine``."""

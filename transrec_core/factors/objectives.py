@@ -120,3 +120,12 @@ class Implicit:
         wide_users, wide_items = users.astype(np.float64), items.astype(np.float64)
         everywhere = np.sum((wide_users.T @ wide_users) * (wide_items.T @ wide_items))
         return 0.5 * squared_error + 0.5 * self.alpha0 * float(everywhere)
+
+
+@dataclass(frozen=True)
+class ImplicitByCounts(Implicit):
+    """``Implicit`` whose weights are n^ν: only interactions count, as in Spark's MLlib."""
+
+    def weights(self, counts: "NDArray[np.int64]", n: int) -> "NDArray[np.float64]":
+        """n_u^ν; 1 for a row without interactions, whose factors are zero anyway."""
+        return np.maximum(counts, 1).astype(np.float64) ** self.regularization_exponent

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +36,9 @@ from transrec_core.engines.spark.evidence import (
     settle,
     with_parts,
 )
-from transrec_core.engines.spark.fitting import ClusterFit, pair_of
+from transrec_core.engines.spark.fitting import ClusterFit, pair_of, present
 from transrec_core.engines.spark.people import People, matrix_of, read_people
-from transrec_core.engines.spark.session import open_session
+from transrec_core.engines.spark.session import open_session, running
 from transrec_core.errors import BadSettingError, ClusterError
 from transrec_core.evidence.results import Chosen
 from transrec_core.progress import Meter
@@ -58,8 +58,11 @@ GROUP_BYTES = 2**23
 class Engine:
     """See ``engines.Engine``. Folders of Parquet are left whole or without ``_SUCCESS``."""
 
-    def __init__(self, master: str | None = None) -> None:
+    def __init__(self, master: str | None = None, factorizer: str | None = None) -> None:
+        if factorizer not in (None, "rows", "mllib"):
+            raise BadSettingError(f"--factorizer is {factorizer!r}.", "It must be rows or mllib.")
         self.master = master
+        self.by_mllib = factorizer == "mllib"
 
     def require(self, command: str, out: str) -> None:
         """See ``engines.Engine``."""
@@ -77,7 +80,9 @@ class Engine:
         with self._working() as spark:
             people, settings = self._people(spark, job)
             people = with_parts(people, settings)
-            comparison, _ = compare_people(people, settings, Meter(job.on_progress).part(0.1, 1))
+            comparison, _ = compare_people(
+                people, settings, Meter(job.on_progress).part(0.1, 1), by_mllib=self.by_mllib
+            )
         seconds = time.perf_counter() - started
         write_bundle(Path(out), comparison, settings, _facts(people), seconds, raw=job.raw)
 
@@ -86,7 +91,9 @@ class Engine:
         with self._working() as spark:
             people, settings = self._people(spark, job)
             people = with_parts(people, settings)
-            fit, chosen = _fit(people, settings, Meter(job.on_progress).part(0.1, 0.9))
+            meter = Meter(job.on_progress).part(0.1, 0.9)
+            settled = settle(people, settings, meter.part(0, 0.3), by_mllib=self.by_mllib)
+            fit, chosen = _fit(people, settings, meter.part(0.3, 1), settled)
             frame = _lists(people, fit, settings, chosen, job.users)
             _written(frame, out)
 
@@ -99,7 +106,9 @@ class Engine:
             new.chmod(0o755)
             people, settings = self._people(spark, job)
             people = with_parts(people, settings)
-            comparison, settled = compare_people(people, settings, meter.part(0, 0.6))
+            comparison, settled = compare_people(
+                people, settings, meter.part(0, 0.6), by_mllib=self.by_mllib
+            )
             fit, chosen = _fit(people, settings, meter.part(0.6, 0.8), settled)
             write_bundle(
                 new / EVIDENCE,
@@ -140,6 +149,7 @@ class Engine:
     @contextmanager
     def _working(self) -> "Iterator[SparkSession]":
         """A session, whose failures are told in our words."""
+        found = running()
         spark = open_session(self.master)
         from pyspark.errors import PySparkException
 
@@ -153,7 +163,8 @@ class Engine:
                 raise _told(error) from error
             raise
         finally:
-            _ended(spark)
+            if found is None:
+                _end(spark)
 
 
 def _told(error: Exception) -> ClusterError:
@@ -168,21 +179,19 @@ def _told(error: Exception) -> ClusterError:
     )
 
 
-def _ended(spark: "SparkSession") -> None:
-    import contextlib
-
-    with contextlib.suppress(Exception):
+def _end(spark: "SparkSession") -> None:
+    """Stop a session that may have died already."""
+    with suppress(Exception):
         spark.stop()
 
 
 def _fit(
-    people: People, settings: Settings, meter: Meter, settled: Settled | None = None
+    people: People, settings: Settings, meter: Meter, settled: Settled
 ) -> tuple[ClusterFit, Chosen]:
     """All data fitted with what validation people settled, for the kind that lists come from."""
-    settled = settled or settle(people, settings, meter.part(0, 0.3))
     wanted = "ratings" if settings.feedback == "ratings" else "ranking"
     kind = next(kind for kind in settled.kinds if kind.name == wanted)
-    fit = fit_people(people, settled, kind, settings, meter.part(0.3, 1), EVERYBODY)
+    fit = fit_people(people, settled, kind, settings, meter, EVERYBODY)
     return fit, settled.chosen[kind.name]
 
 
@@ -208,9 +217,12 @@ def _lists(
 
         for batch in batches:
             if batch.num_rows:
-                pair = pair_of(batch, fit.items, fit.explicit)
+                everybody = pair_of(batch, fit.items, fit.explicit)
                 lists = recommend_for(
-                    fit.of(pair), pair.shared.tolist(), top=settings.top, chosen=chosen
+                    fit.of(present(everybody)),
+                    everybody.shared.tolist(),
+                    top=settings.top,
+                    chosen=chosen,
                 )
                 yield from pa.Table.from_pandas(
                     lists[schema.names], schema, preserve_index=False

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transrec_core.columns import USER
-from transrec_core.data.interactions import Interactions
-from transrec_core.data.linking import DomainPair, link
+from transrec_core.data.linking import DomainPair
+from transrec_core.engines.spark import mllib
 from transrec_core.engines.spark.factorizing import Task, factorize_all
-from transrec_core.engines.spark.fitting import OWN, ClusterFit, join, pair_of
+from transrec_core.engines.spark.fitting import OWN, ClusterFit, join, pair_of, present
 from transrec_core.engines.spark.people import (
     PART,
     TEST,
@@ -139,10 +139,19 @@ def with_parts(people: People, settings: Settings) -> People:
 
 @dataclass(frozen=True)
 class Settled:
-    """What validation people of the sample settled, for each kind of evidence."""
+    """What validation people of the sample settled, for each kind of evidence.
+
+    Attributes
+    ----------
+    kinds, chosen
+        The kinds, and what was settled for each.
+    by_mllib
+        Whether Spark's MLlib factorizes.
+    """
 
     kinds: tuple[Kind, ...]
     chosen: Mapping[str, Chosen]
+    by_mllib: bool = False
 
     def tasks(self, kind: Kind, settings: Settings, learns: tuple[str, ...]) -> dict[str, Task]:
         """What has to be factorized for one kind."""
@@ -150,13 +159,13 @@ class Settled:
         spec = spec_from(settings, kind.feedback, chosen, chosen.method)
         plain = spec_from(settings, kind.feedback, chosen, TARGET_ONLY)
         return {
-            "source": Task("source", "source", spec, EVERYBODY),
-            "target": Task("target", "target", spec, learns),
-            "plain": Task("plain", "target", plain, learns),
+            "source": Task("source", "source", spec, EVERYBODY, self.by_mllib),
+            "target": Task("target", "target", spec, learns, self.by_mllib),
+            "plain": Task("plain", "target", plain, learns, self.by_mllib),
         }
 
 
-def settle(people: People, settings: Settings, meter: Meter) -> Settled:
+def settle(people: People, settings: Settings, meter: Meter, *, by_mllib: bool = False) -> Settled:
     """Let the core's own search settle everything that is open, on a sample of the people."""
     from pyspark.sql import functions as fn
 
@@ -168,7 +177,7 @@ def settle(people: People, settings: Settings, meter: Meter) -> Settled:
     batch = table.sort_by(USER).combine_chunks().to_batches(max_chunksize=None)[0]
     parts = dict(zip(batch.column(USER).to_pylist(), batch.column(PART).to_pylist(), strict=True))
     whole = pair_of(batch, _items(people), _explicit(people), timed=_timed(people))
-    pair = link(_present(whole.source), _present(whole.target))
+    pair = present(whole)
     names = np.array([parts[user] for user in pair.shared])
     held = {
         name: hold_out(pair, np.flatnonzero(names == name), settings, Own(settings.seed))
@@ -188,7 +197,7 @@ def settle(people: People, settings: Settings, meter: Meter) -> Settled:
             settings.budget / len(kinds),
             Factorizations(),
         ).chosen
-    return Settled(kinds, chosen)
+    return Settled(kinds, chosen, by_mllib)
 
 
 @dataclass(frozen=True)
@@ -202,10 +211,12 @@ class Own:
         return np.random.default_rng([self.seed, 1, *user.encode()])
 
 
-def compare_people(people: People, settings: Settings, meter: Meter) -> tuple[Comparison, Settled]:
+def compare_people(
+    people: People, settings: Settings, meter: Meter, *, by_mllib: bool = False
+) -> tuple[Comparison, Settled]:
     """Measure whether the source helps in the target; parameters as for ``compare_domains``."""
     started = time.perf_counter()
-    settled = settle(people, settings, meter.part(0, 0.3))
+    settled = settle(people, settings, meter.part(0, 0.3), by_mllib=by_mllib)
     found: dict[str, Evidence] = {}
     kinds = settled.kinds
     for number, kind in enumerate(kinds):
@@ -246,7 +257,8 @@ def fit_people(
 
     same = tasks["plain"].spec == tasks["target"].spec
     wanted = [task for name, task in tasks.items() if name != "plain" or not same]
-    factors: dict[str, Factors] = factorize_all(people, wanted, on_pass=on_pass)
+    work = mllib.factorize_all if settled.by_mllib else factorize_all
+    factors: dict[str, Factors] = work(people, wanted, on_pass=on_pass)
     factors.setdefault("plain", factors["target"])
     meter.report(0.9, f"Learning what carries over for {kind.words}")
     return join(
@@ -359,12 +371,6 @@ def _unpacked(rows: Any, test: HeldOut, kind: Kind, settings: Settings) -> Outco
         )
         shown = {s: lists[:, place] for place, s in enumerate(shots)}
     return Outcome(values, shown)
-
-
-def _present(domain: Interactions) -> Interactions:
-    """The domain with its own users alone."""
-    rows = np.flatnonzero(domain.counts)
-    return replace(domain, users=domain.users[rows], matrix=domain.matrix[rows])
 
 
 def _items(people: People) -> Any:

@@ -21,7 +21,7 @@ from transrec_core.engines.spark.sums import totals
 from transrec_core.factors.biases import DAMPING, ROUNDS, Biases, fold_in_biases
 from transrec_core.factors.kernels import row_systems
 from transrec_core.factors.model import Factors
-from transrec_core.factors.objectives import Explicit, Implicit, Objective
+from transrec_core.factors.objectives import Explicit, Implicit, ImplicitByCounts, Objective
 from transrec_core.factors.solver import SWEEPS, TOLERANCE, half_sweep
 from transrec_core.transfer.fitting import FitSpec
 
@@ -49,19 +49,23 @@ class Task:
         How to factorize.
     learns
         Parts of the people whose rows are learned from; of others they are empty.
+    by_counts
+        Whether λ-weights of implicit feedback count interactions alone.
     """
 
     name: str
     side: str
     spec: FitSpec
     learns: tuple[str, ...]
+    by_counts: bool = False
 
     @property
     def objective(self) -> Objective:
         """What is minimised."""
         spec = self.spec
         if spec.feedback == "implicit":
-            return Implicit(spec.lam, spec.alpha0, spec.regularization_exponent)
+            kind = ImplicitByCounts if self.by_counts else Implicit
+            return kind(spec.lam, spec.alpha0, spec.regularization_exponent)
         return Explicit(spec.lam, spec.regularization_exponent)
 
     @property
@@ -156,8 +160,7 @@ def factorize_all(
     -------
     Each task's factors by name: those of the items, and no users.
     """
-    biases = _fit_biases(people, [task for task in tasks if task.with_biases])
-    states = {task.name: _start(people, task, biases.get(task.name)) for task in tasks}
+    states = start_of(people, tasks)
     for sweep in range(sweeps):
         working = {name: state for name, state in states.items() if not state.converged}
         if not working:
@@ -166,6 +169,18 @@ def factorize_all(
             on_pass(sweep, sweeps, ", ".join(working))
         states |= _sweep(people, working, tolerance)
     return {name: state.factors() for name, state in states.items()}
+
+
+def objective_of(people: People, state: State) -> float:
+    """J where the users' rows are solved for these items."""
+    told = _sweep(people, {state.task.name: state}, 0.0)[state.task.name]
+    return told.objective[-1]
+
+
+def start_of(people: People, tasks: Sequence[Task]) -> dict[str, State]:
+    """Every factorization with its biases fitted and random items."""
+    biases = _fit_biases(people, [task for task in tasks if task.with_biases])
+    return {task.name: _start(people, task, biases.get(task.name)) for task in tasks}
 
 
 def _start(people: People, task: Task, biases: Biases | None) -> State:

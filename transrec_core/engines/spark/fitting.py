@@ -6,7 +6,7 @@ that whatever the core does with a fit, it does with the users of one batch.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 
 from transrec_core.baselines import Baselines
 from transrec_core.data.interactions import Interactions
-from transrec_core.data.linking import DomainPair
+from transrec_core.data.linking import DomainPair, link
 from transrec_core.engines.spark.factorizing import Task, fit_baselines
 from transrec_core.engines.spark.people import PART, People, ids_of, matrix_of, times_of
 from transrec_core.engines.spark.sums import totals
@@ -160,6 +160,15 @@ def pair_of(
         times = times_of(batch, side) if timed else None
         domains.append(Interactions(ids, own, matrix_of(batch, side, len(own)), times, rated))
     return DomainPair(domains[0], domains[1], ids, rows, rows)
+
+
+def present(pair: DomainPair) -> DomainPair:
+    """The pair with each domain's own users alone, as files would have them."""
+    domains = []
+    for domain in (pair.source, pair.target):
+        rows = np.flatnonzero(domain.counts)
+        domains.append(replace(domain, users=domain.users[rows], matrix=domain.matrix[rows]))
+    return link(*domains)
 
 
 def learn(

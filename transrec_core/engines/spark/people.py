@@ -158,8 +158,8 @@ def read_people(
     chance = (fn.xxhash64(fn.lit(seed), USER).bitwiseAND((1 << 53) - 1) / float(1 << 53)).alias(
         "chance"
     )
-    ratings = sum(domain.ratings for domain in domains)
-    parts = max(LEAST_PARTS, -(-ratings // PART_RATINGS))
+    size = sum(domain.ratings for domain in domains)
+    parts = max(LEAST_PARTS, -(-size // PART_RATINGS))
     joined = rows[0].join(rows[1], USER, "full_outer").select("*", chance)
     # In the order of ids, so that what is written of people can be looked up.
     frame = joined.repartitionByRange(parts, USER).sortWithinPartitions(USER).persist()

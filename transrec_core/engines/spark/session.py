@@ -85,3 +85,12 @@ def open_session(master: str | None = None) -> "SparkSession":
     if not remote:
         session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+def running() -> "SparkSession | None":
+    """A session that somebody else has started in this process; it is theirs to stop."""
+    if find_spec("pyspark") is None:
+        return None
+    from pyspark.sql import SparkSession
+
+    return SparkSession.getActiveSession()

@@ -1,0 +1,224 @@
+"""The same commands on a cluster: the same answers, in the contract's form, whole or not at all."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from transrec_core import cli
+from transrec_core.engines import engine_named
+from transrec_core.engines.folder import open_run_folder
+from transrec_core.errors import BadSettingError
+
+FLAGS = ["--method", "factor_map", "--rank", "4", "--lam", "0.02", "--feedback", "implicit"]
+SPARK = ["--engine", "spark", "--master"]
+
+
+def run(*arguments: str) -> None:
+    assert cli.main([*arguments, *FLAGS]) == 0
+
+
+@pytest.fixture(scope="module")
+def folder(spark: Any, files: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder that Spark wrote."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    run("fit", *files.values(), "--out", f"{out}/", *SPARK, "local[2]")
+    return out
+
+
+def test_the_verdict_and_metrics_are_those_of_one_computer(
+    folder: Path, files: dict[str, str], world: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    plain = tmp_path / "target.parquet"
+    world["target"].to_parquet(plain)
+    run("compare", files["source"], str(plain), "--out", str(tmp_path / "own"))
+    own = json.loads((tmp_path / "own" / "evidence.json").read_text())
+    told = json.loads((folder / "evidence" / "evidence.json").read_text())
+    assert told["verdict"]["0"] == own["verdict"]["0"] == "helps"
+    for mine, theirs in zip(told["shots"], own["shots"], strict=True):
+        for method in ("popularity", "target_only", "factor_map"):
+            # Other people are held out: both means lie about as far apart as their intervals say.
+            one, other = mine["methods"][method], theirs["methods"][method]
+            wide = (one["high"] - one["low"] + other["high"] - other["low"]) / 2
+            assert abs(one["mean"] - other["mean"]) < wide, (mine["shots"], method)
+
+
+def test_a_run_folder_has_every_person_once(folder: Path, world: dict[str, pd.DataFrame]) -> None:
+    opened = open_run_folder(folder)
+    assert opened.run is not None
+    assert opened.run.engine == "spark"
+    lists = pd.concat(opened.all_lists())
+    assert set(lists["user_id"]) == set(world["source"]["user_id"])
+    assert not lists.duplicated(["user_id", "rank"]).any()
+    assert (lists.groupby("user_id")["rank"].max() == 10).all()
+    seen = world["target"].merge(lists, on=["user_id", "item_id"])
+    assert seen.empty
+    cold = lists[lists["user_id"] == "u399"]
+    assert (cold["method"] == "factor_map").all()
+    pd.testing.assert_frame_equal(
+        opened.lists_of("u399").reset_index(drop=True), cold.reset_index(drop=True)
+    )
+    assert opened.item_map() is not None
+
+
+def test_lists_follow_the_taste_that_the_source_shows(
+    folder: Path, world: dict[str, pd.DataFrame]
+) -> None:
+    lists = pd.concat(open_run_folder(folder).all_lists())
+    cold = lists[~lists["user_id"].isin(world["target"]["user_id"])]
+    taken = world["source"].assign(kind=world["source"]["item_id"].str[1:].astype(int) % 3)
+    taste = taken.groupby("user_id")["kind"].agg(lambda kinds: kinds.mode()[0])
+    kinds = cold["item_id"].str[1:].astype(int) % 3
+    assert (kinds.to_numpy() == taste[cold["user_id"]].to_numpy()).mean() > 0.8
+
+
+def test_named_people_get_lists_and_strangers_popular_ones(
+    spark: Any, files: dict[str, str], tmp_path: Path
+) -> None:
+    users = tmp_path / "users.txt"
+    users.write_text("u399\nnobody\n")
+    out = tmp_path / "lists"
+    run("recommend", *files.values(), "--out", str(out), "--users", str(users), *SPARK, "local[2]")
+    assert (out / "_SUCCESS").exists()
+    lists = pd.read_parquet(out)
+    assert list(lists.columns) == ["user_id", "item_id", "rank", "score", "method"]
+    assert lists.groupby("user_id")["method"].unique().map(list).to_dict() == {
+        "nobody": ["popularity"],
+        "u399": ["factor_map"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--engine", "spork"], "must be embedded or spark"),
+        (["--master", "local[2]"], "Add --engine spark"),
+        (["--engine", "spark", "--factorizer", "magic"], "rows or mllib"),
+    ],
+)
+def test_wrong_flags_are_refused_in_one_line(
+    arguments: list[str],
+    words: str,
+    files: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["compare", *files.values(), "--out", str(tmp_path / "e"), *arguments]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+
+
+def test_what_spark_cannot_do_is_refused_by_name(
+    spark: Any, files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = ["compare", *files.values(), "--out", str(tmp_path / "e"), *SPARK, "local[2]"]
+    for flags, words in (
+        (["--method", "joint"], "has no joint"),
+        (["--cold", "items"], "new users only"),
+        (["--merge-editions"], "--merge-editions"),
+    ):
+        assert cli.main([*base, *flags]) == 2
+        assert words in capsys.readouterr().err
+    with pytest.raises(BadSettingError, match="folder of Parquet"):
+        engine_named("spark").require("recommend", "lists.csv")
+
+
+CONNECT = """
+import sys
+from transrec_core import cli
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_a_spark_connect_server_gives_the_same_lists(
+    spark: Any, folder: Path, files: dict[str, str], tmp_path: Path
+) -> None:
+    pytest.importorskip("grpc", reason="grpcio is not installed")
+    import pyspark
+
+    home = Path(pyspark.__file__).parent
+    port = _free_port()
+    environment = {
+        **os.environ,
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_LOCAL_HOSTNAME": "localhost",
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_NO_DAEMONIZE": "1",
+        "SPARK_LOG_DIR": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    log = (tmp_path / "server.log").open("wb")
+    server = subprocess.Popen(
+        [
+            str(home / "bin" / "spark-submit"),
+            "--class",
+            "org.apache.spark.sql.connect.service.SparkConnectServer",
+            "--master",
+            "local[2]",
+            "--conf",
+            "spark.driver.bindAddress=127.0.0.1",
+            "--conf",
+            "spark.driver.host=127.0.0.1",
+            "--conf",
+            "spark.connect.grpc.binding.address=127.0.0.1",
+            "--conf",
+            f"spark.connect.grpc.binding.port={port}",
+            "--conf",
+            "spark.ui.enabled=false",
+            "--conf",
+            "spark.sql.shuffle.partitions=4",
+            "spark-internal",
+        ],
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        _wait_for(port, server, tmp_path / "server.log")
+        out = tmp_path / "lists"
+        # A process of its own: one Python process holds a classic or a remote session.
+        done = subprocess.run(
+            [sys.executable, "-c", CONNECT, "recommend", *files.values(), "--out", str(out),
+             *FLAGS, *SPARK, f"sc://127.0.0.1:{port}"],
+            env=environment, capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        lists = pd.read_parquet(out).sort_values(["user_id", "rank"], ignore_index=True)
+        own = pd.concat(open_run_folder(folder).all_lists())
+        own = own.sort_values(["user_id", "rank"], ignore_index=True)
+        assert (lists["item_id"] == own["item_id"]).mean() > 0.99
+        np.testing.assert_allclose(lists["score"], own["score"], atol=1e-3)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(30)
+        log.close()
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    import socket
+
+    for _ in range(600):
+        if server.poll() is not None:
+            break
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.2)
+    pytest.fail(f"the Connect server did not start: {log.read_text()[-2000:]}")
