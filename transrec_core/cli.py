@@ -594,9 +594,7 @@ def _lists(options: argparse.Namespace) -> int:
 
         saved = load_run(options.run, name=options.run)
         run = saved.run
-    write_parts(
-        lambda: lists_from(run, users=users, top=options.top), out, raw=options.raw_ids
-    )
+    write_parts(lambda: lists_from(run, users=users, top=options.top), out, raw=options.raw_ids)
     return 0
 
 

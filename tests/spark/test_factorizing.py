@@ -82,7 +82,9 @@ def test_lambda_means_the_same_to_mllib(people: Any, embedded: dict[str, Interac
     matrix = embedded["target"].matrix
     for name in names[1:]:
         own = on_one_computer(matrix, SPECS[name])
-        assert found[name].objective[-1] == pytest.approx(own.objective[-1], rel=0.01), name
+        # Non-negative factors have many minima, and which is found hangs on the start.
+        room = 0.05 if SPECS[name].model == "nmf" else 0.01
+        assert found[name].objective[-1] == pytest.approx(own.objective[-1], rel=room), name
     # MLlib's weight of a row is its interactions alone; else it is the same objective.
     spec = SPECS["implicit"]
     same = ImplicitByCounts(spec.lam, spec.alpha0, 1.0)
