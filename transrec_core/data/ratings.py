@@ -201,7 +201,7 @@ def to_ratings(
             f"Check which columns hold the user ({columns['user']}), the item ({columns['item']}) "
             f"and the rating ({columns['rating']}).",
         )
-    kept = None if keep.all() else np.flatnonzero(keep)
+    kept = None if keep.all() else keep
     rows = _assemble(ids, ratings, times, kept)
     rows, found = _merge_duplicates(rows, kept, duplicates, table)
     problems += found
@@ -241,6 +241,13 @@ def _columns(table: Table, mapping: Mapping[str, str | None] | None) -> dict[str
                 f"Name it; the columns are {have}.",
             )
     used = [column for column in columns.values() if column]
+    missing = set(used) - set(table.cells.column_names)
+    if missing:
+        raise BadRatingsError(
+            f"{table.report.file}: the column {min(missing)} was not kept, as the file was read "
+            "block by block.",
+            "Name the columns of users, items, ratings and times when the file is read.",
+        )
     if len(set(used)) < len(used):
         raise BadRatingsError(
             f"{table.report.file}: one column is used twice ({', '.join(used)}).",
@@ -373,7 +380,7 @@ def _assemble(
     ids: Mapping[str, pa.DictionaryArray],
     ratings: Repeated | None,
     times: "NDArray[np.number] | None",
-    kept: "NDArray[np.int64] | None",
+    kept: "NDArray[np.bool_] | None",
 ) -> Encoded:
     """The kept rows (all by default) with codes in the order of the sorted ids they use."""
 
@@ -435,7 +442,7 @@ def _listed(domain: Interactions, rated: bool) -> pd.DataFrame:
 
 
 def _merge_duplicates(
-    rows: Encoded, kept: "NDArray[np.int64] | None", policy: Duplicates, table: Table
+    rows: Encoded, kept: "NDArray[np.bool_] | None", policy: Duplicates, table: Table
 ) -> tuple[Encoded, list[Problem]]:
     at = rows.positions
     again = np.zeros(at.nnz, bool)
@@ -446,7 +453,11 @@ def _merge_duplicates(
     if count == 0:
         return rows, []
     repeated = np.sort(at.data[again])
-    lines = table.lines_of(repeated if kept is None else kept[repeated])
+    at_first = repeated[:5].astype(np.int64)
+    if kept is not None:
+        # The position of the k-th kept row, without a list of all.
+        at_first = np.searchsorted(np.cumsum(kept, dtype=np.int32), at_first + 1)
+    lines = table.lines_of(at_first)
     first = repeated[0]
     user, item = rows.users[rows.user_codes[first]], rows.items[rows.item_codes[first]]
     example = f"user {user}, item {item}"

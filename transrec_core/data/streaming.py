@@ -72,7 +72,7 @@ from transrec_core.limits import Limits, or_allow_more, size_in_words
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BYTES_A_ROW = 44
+BYTES_A_ROW = 48
 """Memory for a row while the matrix is made: codes and times of the file, their places by user, and
 the matrix itself."""
 

@@ -20,7 +20,12 @@ from transrec_core import cli
 from transrec_core.data import blocks, growing, read_ratings, read_table, streaming, to_ratings
 from transrec_core.data.mapping import amended
 from transrec_core.data.streaming import read_rated, stream_table
-from transrec_core.errors import BadSettingError, TransrecError, UnreadableFileError
+from transrec_core.errors import (
+    BadRatingsError,
+    BadSettingError,
+    TransrecError,
+    UnreadableFileError,
+)
 
 CORPUS = Path(__file__).resolve().parents[4] / "shared" / "messy_csv" / "files"
 HEAD = "user_id,item_id,rating,timestamp"
@@ -224,6 +229,8 @@ def test_text_that_ratings_do_not_need_is_not_kept(small):
     table = stream_table(content)
     assert table.cells.column_names == HEAD.split(",")
     assert table.report.columns == (*HEAD.split(","), "review")
+    with pytest.raises(BadRatingsError, match="review was not kept"):
+        to_ratings(table, {"user": "user_id", "item": "review"})
     named = {"item": "review", "time": None}
     assert stream_table(content, named).cells.column_names == ["user_id", "review", "rating"]
     assert_same(content, named)
