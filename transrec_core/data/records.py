@@ -3,8 +3,9 @@
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,6 +37,7 @@ ONE_OBJECT_A_LINE = "Write one JSON object a line, or one list of objects."
 PARQUET_ERRORS = (pa.ArrowException, OSError, ValueError)
 
 Columns = tuple[list[str], list[pa.ChunkedArray]]
+Block = tuple[int, dict[str, pa.Array]]
 
 
 class _RepeatedNameError(ValueError):
@@ -52,7 +54,7 @@ def json_columns(data: bytes, name: str) -> Columns | None:
     UnreadableFileError
         With the code BAD_JSON, when it is JSON but no table, or breaks off.
     """
-    lines = _lines(data)
+    lines = lines_of(data)
     number, first = next(lines)
     try:
         if 2 * len(first) > len(data):
@@ -88,18 +90,22 @@ def _require_objects(name: str, data: bytes) -> None:
     require_memory(name, len(data), 2 + CELL_BYTES * data.count(b",") / len(data))
 
 
-def is_json(data: bytes) -> bool:
-    """Whether a text begins as ``json_columns`` reads it, or refuses it by name."""
-    first = next(_lines(data), (0, b""))[1]
+def kind_of_json(data: bytes) -> Literal["lines", "whole"] | None:
+    """How ``json_columns`` reads a text that begins so; ``None`` where it is not JSON."""
+    lines = lines_of(data)
     try:
-        return isinstance(_json(first), dict | list) or bool(LOOKS_LIKE_JSON.match(data))
+        first = _json(next(lines, (0, b""))[1])
+        if isinstance(first, dict) and next(lines, None) is not None:
+            return "lines"
+        begun = isinstance(first, dict | list) or LOOKS_LIKE_JSON.match(data)
     except _RepeatedNameError:
-        return True
+        return "lines"
+    return "whole" if begun else None
 
 
-def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+def lines_of(data: bytes, first: int = 1) -> Iterator[tuple[int, bytes]]:
     """The lines that are not blank, with their numbers."""
-    for number, line in enumerate(io.BytesIO(data), 1):
+    for number, line in enumerate(io.BytesIO(data), first):
         if line.strip():
             yield number, line
 
@@ -107,20 +113,44 @@ def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
 def _from_lines(
     name: str, begin: Sequence[tuple[int, bytes]], rest: Iterator[tuple[int, bytes]]
 ) -> Columns:
-    def records() -> Iterator[dict[str, Any]]:
-        for numbered in (begin, rest):
-            for number, line in numbered:
-                try:
-                    record = _json(line)
-                except _RepeatedNameError as error:
-                    raise _bad_json(name, number, str(error)) from None
-                if not isinstance(record, dict):
-                    text = line.decode("utf-8", "replace").strip()
-                    shown = text if len(text) <= 60 else text[:60] + "…"
-                    raise _bad_json(name, number, f"This is not a JSON object: {shown}")
-                yield record
+    names: dict[str, None] = {}
+    blocks = list(record_blocks(chain(begin, rest), name, names))
+    return _whole(names, blocks)
 
-    return _columns(records(), name)
+
+def record_blocks(
+    lines: Iterable[tuple[int, bytes]], name: str, names: dict[str, None]
+) -> Iterator[Block]:
+    """Cells of JSON lines, block by block.
+
+    Parameters
+    ----------
+    lines
+        Those that are not blank, with their numbers.
+    name
+        Of the file, for messages.
+    names
+        Where the names of columns are put as they come up.
+
+    Raises
+    ------
+    UnreadableFileError
+        With the code BAD_JSON.
+    """
+
+    def records() -> Iterator[dict[str, Any]]:
+        for number, line in lines:
+            try:
+                record = _json(line)
+            except _RepeatedNameError as error:
+                raise _bad_json(name, number, str(error)) from None
+            if not isinstance(record, dict):
+                text = line.decode("utf-8", "replace").strip()
+                shown = text if len(text) <= 60 else text[:60] + "…"
+                raise _bad_json(name, number, f"This is not a JSON object: {shown}")
+            yield record
+
+    return _blocks(records(), name, names)
 
 
 def _bad_json(name: str, line: int, what: str) -> Exception:
@@ -175,18 +205,22 @@ def _by_column(whole: Mapping[str, Any]) -> Columns | None:
 
 
 def _columns(records: Iterator[Mapping[str, Any]], name: str) -> Columns:
-    """Columns of records that may lack some; written out block by block."""
-    blocks: list[tuple[int, dict[str, pa.Array]]] = []
-    block: list[Mapping[str, Any]] = []
+    """Columns of records that may lack some."""
     names: dict[str, None] = {}
+    return _whole(names, list(_blocks(records, name, names)))
+
+
+def _blocks(
+    records: Iterator[Mapping[str, Any]], name: str, names: dict[str, None]
+) -> Iterator[Block]:
+    """Number of rows and cells of the columns known so far, block by block."""
+    block: list[Mapping[str, Any]] = []
     rows = filled = 0
     most = Limits.current().columns
 
-    def flush() -> None:
-        cells = {key: [_cell(record.get(key)) for record in block] for key in names}
-        arrays = {key: pa.array(column, pa.large_string()) for key, column in cells.items()}
-        blocks.append((len(block), arrays))
-        block.clear()
+    def cells() -> Block:
+        found = {key: [_cell(record.get(key)) for record in block] for key in names}
+        return len(block), {key: pa.array(c, pa.large_string()) for key, c in found.items()}
 
     try:
         for record in records:
@@ -198,14 +232,18 @@ def _columns(records: Iterator[Mapping[str, Any]], name: str) -> Columns:
             if rows * len(names) > SPARSE_FREE_CELLS + SPARSE * filled:
                 raise _bad_json(name, rows, "The objects have hardly any names in common")
             if len(block) * len(names) >= BLOCK_CELLS:
-                flush()
-        flush()
+                yield cells()
+                block.clear()
+        yield cells()
         for key in names:
             key.encode()
     except UnicodeEncodeError:
         raise refusal(
             name, "BAD_JSON", "A text holds half a character.", "Write it again as UTF-8."
         ) from None
+
+
+def _whole(names: Iterable[str], blocks: Sequence[Block]) -> Columns:
     return list(names), [
         pa.chunked_array(
             [

@@ -64,7 +64,9 @@ from transrec_core.data.records import (
     PARQUET_ERRORS,
     as_text,
     damaged_parquet,
-    is_json,
+    kind_of_json,
+    lines_of,
+    record_blocks,
 )
 from transrec_core.data.report import Problem, plural
 from transrec_core.limits import Limits, or_allow_more, size_in_words
@@ -281,7 +283,7 @@ class _Kept:
         self._room, self._names, self._header, self._named = room, names, header, named
         self._texts: dict[str, Texts] = {}
         self._times: dict[str, _Times] = {}
-        self._roles: dict[str, str | None] = {}
+        self.roles: dict[str, str | None] = {}
         self.head: Sequence[tuple[str, ...]] = ()
         self.count = self.ragged = 0
         self.ragged_lines: tuple[int, ...] = ()
@@ -291,14 +293,18 @@ class _Kept:
         """Settle which columns are kept, by some rows where the columns have no names."""
         self.head = head
         guess = guess_mapping(self._names, self._header, head)
-        self._roles = amended(guess, self._named)
-        used = [column for column in self._roles.values() if column in self._names]
-        for role, column in self._roles.items():
+        self.roles = amended(guess, self._named)
+        used = [column for column in self.roles.values() if column in self._names]
+        for role, column in self.roles.items():
             if column in self._names and column is not None:
                 if role == "time" and used.count(column) == 1:
                     self._times[column] = _Times()
                 else:
                     self._texts[column] = Texts()
+
+    def rename(self, names: Sequence[str]) -> None:
+        """Give the table all names that it has, where the first rows had fewer."""
+        self._names = names
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -308,7 +314,7 @@ class _Kept:
     def append(self, rows: Parsed, names: Sequence[str] | None = None) -> None:
         """Put the rows of a block, with all columns or those named, behind those that are there."""
         require_limits(self._room.name, rows, self.count + rows.count)
-        if not self._roles and rows.count:
+        if not self.roles and rows.count:
             self.settle(first_rows(rows))
         self.ragged += rows.ragged
         self.ragged_lines = (*self.ragged_lines, *rows.ragged_lines)[:5]
@@ -334,7 +340,7 @@ class _Kept:
             delimiter,
             self._header,
         )
-        ids = {self._roles.get(role) for role in ("user", "item")}
+        ids = {self.roles.get(role) for role in ("user", "item")}
         cells: dict[str, Any] = {
             column: texts.take(in_order=column in ids) for column, texts in self._texts.items()
         }
@@ -361,8 +367,12 @@ def _from_text(
     if not texts:
         raise refusal(name, "EMPTY_FILE", "The file is empty.", "Choose a file with a table in it.")
     data = Pieces(texts[0]).take(HEAD)
-    if delimiter is None and header is None and data.lstrip()[:1] in JSON_BEGINS and is_json(data):
-        raise _json_refused(room)
+    if delimiter is None and header is None and data.lstrip()[:1] in JSON_BEGINS:
+        kind = kind_of_json(data)
+        if kind == "whole":
+            raise _json_refused(room)
+        if kind == "lines":
+            return _from_lines(room, named, notes, texts)
     begin = beginning(data, delimiter, header, name)
     dialect, found = begin.dialect, texts[0].encoding
     require_lines(data[begin.skipped :], dialect, name, found)
@@ -386,9 +396,12 @@ def _from_text(
     said = (*begin.notes, quotes, swallowed.problem())
     problems += [note for note in said if note is not None]
     problems += [*one_column(dialect), *notes]
-    table = kept.table(problems, found, dialect.delimiter)
-    doubt = encoding is not None and any(text.doubtful for text in texts)
-    return with_problem(table, doubted(encoding) if doubt and encoding else None)
+    return _doubted(kept.table(problems, found, dialect.delimiter), texts)
+
+
+def _doubted(table: Table, texts: Sequence[Text]) -> Table:
+    doubtful = any(text.doubtful for text in texts)
+    return with_problem(table, doubted(texts[0].encoding) if doubtful else None)
 
 
 def _rows(
@@ -452,13 +465,83 @@ def _tail(source: Source) -> bytes:
         return stream.read()
 
 
+# ── JSON lines ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _from_lines(
+    room: _Room, named: Mapping[str, str | None], notes: list[Problem], texts: Sequence[Text]
+) -> Table:
+    known: tuple[str, ...] = ()
+    while True:
+        kept, names, roles = _kept_of_lines(room, named, texts, known)
+        unique, problems = column_names(names, True)
+        _require_some(room.name, names, kept.count)
+        # A name that comes up late may be of a column that ratings are made of.
+        if _keys(amended(guess_mapping(unique, True, ()), named), unique, names) == roles:
+            break
+        known = tuple(names)
+    problems = [*(replace(problem, rows=()) for problem in problems), *notes]
+    kept.rename(unique)
+    return _doubted(kept.table(problems, texts[0].encoding, None), texts)
+
+
+def _kept_of_lines(
+    room: _Room, named: Mapping[str, str | None], texts: Sequence[Text], known: Sequence[str]
+) -> "tuple[_Kept, list[str], dict[str, str | None]]":
+    """Rows of JSON lines, all names, and which of them played a part."""
+    names: dict[str, None] = dict.fromkeys(known)
+    kept: _Kept | None = None
+    roles: dict[str, str | None] = {}
+    row = 1
+    for length, found in record_blocks(_numbered(texts), room.name, names):
+        columns = [pa.chunked_array([cells]) for cells in found.values()]
+        empty = _all_empty(columns) if columns else np.ones(length, bool)
+        if kept is None:
+            unique = column_names(list(names), True)[0]
+            kept = _Kept(room, unique, True, named)
+            kept.settle(())
+            roles = _keys(kept.roles, unique, list(names))
+        if columns:
+            filled = pa.array(~empty)
+            kept.append(
+                Parsed(
+                    [column.filter(filled) for column in columns],
+                    np.flatnonzero(~empty) + row,
+                    row,
+                ),
+                [unique[n] if n < len(unique) else "" for n in range(len(columns))],
+            )
+        row += length
+    assert kept is not None, "there is a last block"
+    return kept, list(names), roles
+
+
+def _keys(
+    roles: Mapping[str, str | None], unique: Sequence[str], names: Sequence[str]
+) -> dict[str, str | None]:
+    """Names in the file of the columns that play a part."""
+    by_unique = dict(zip(unique, names, strict=True))
+    return {role: by_unique.get(column or "") for role, column in roles.items()}
+
+
+def _numbered(texts: Iterable[Text]) -> Iterator[tuple[int, bytes]]:
+    """The lines of all parts that are not blank, with their numbers."""
+    first = 1
+    for text in texts:
+        pieces = Pieces(text)
+        while data := pieces.take():
+            yield from lines_of(data, first)
+            first += data.count(b"\n")
+        first += 1
+
+
 def _json_refused(room: _Room) -> Exception:
     return refusal(
         room.name,
         "TOO_LARGE",
-        f"JSON is read as a whole, which takes more than the {size_in_words(room.memory)} of "
-        "memory that may be used.",
-        f"Write the table as CSV or Parquet, which are read block by block, "
+        f"A table in one piece of JSON is read as a whole, which takes more than the "
+        f"{size_in_words(room.memory)} of memory that may be used.",
+        f"Write one object a line, or CSV or Parquet, which are read block by block, "
         f"{or_allow_more('memory')}.",
     )
 
@@ -470,8 +553,7 @@ def _from_parquet(room: _Room, named: Mapping[str, str | None], notes: list[Prob
     name = room.name
     shapes = [_shape(part) for part in room.parts]
     names, room.rows = shapes[0][0], sum(rows for _, rows in shapes)
-    if not names:
-        raise refusal(name, "NO_ROWS", "The file has no columns.", "Choose a file with data.")
+    _require_some(name, names, None)
     require_columns(name, len(names))
     other = next((p.name for p, s in zip(room.parts, shapes, strict=True) if s[0] != names), None)
     if other is not None:
@@ -491,7 +573,16 @@ def _from_parquet(room: _Room, named: Mapping[str, str | None], notes: list[Prob
         for columns, batch in _batches(source, names, unique, kept.columns, line):
             kept.append(batch, columns)
         line += rows
-    if kept.count == 0:
+    _require_some(name, names, kept.count)
+    problems = [*(replace(problem, rows=()) for problem in problems), *notes]
+    return kept.table(problems, None, None)
+
+
+def _require_some(name: str, names: Sequence[str], count: int | None) -> None:
+    """Refuse a table without columns, or without rows where their count is known."""
+    if not names:
+        raise refusal(name, "NO_ROWS", "The file has no columns.", "Choose a file with data.")
+    if count == 0:
         raise refusal(
             name,
             "NO_ROWS",
@@ -499,8 +590,6 @@ def _from_parquet(room: _Room, named: Mapping[str, str | None], notes: list[Prob
             "Choose a file with data.",
             columns=tuple(names),
         )
-    problems = [*(replace(problem, rows=()) for problem in problems), *notes]
-    return kept.table(problems, None, None)
 
 
 def _shape(source: Source) -> tuple[list[str], int]:

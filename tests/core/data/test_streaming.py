@@ -190,7 +190,7 @@ def test_messy_files_are_read_as_at_once():
         if file.is_file() and file.stat().st_size < 10**6:
             expected = outcome(read_table, file)
             found = outcome(stream_table, file)
-            assert found == expected or "JSON is read as a whole" in str(found[0]), file.name
+            assert found == expected or "is read as a whole" in str(found[0]), file.name
 
 
 # ── Parquet and folders ──────────────────────────────────────────────────────────────────────────
@@ -329,17 +329,57 @@ def test_what_would_not_fit_as_a_matrix_either_is_refused_with_the_numbers(tmp_p
         assert "--limit memory=" in no.value.fix
 
 
-def test_json_is_refused_with_what_can_be_done(tmp_path, monkeypatch):
+def test_json_in_one_piece_is_refused_with_what_can_be_done(tmp_path, monkeypatch):
     path = tmp_path / "ratings.json"
     record = {"user": "u", "item": "i", "rating": 5}
-    for text in (json.dumps([record] * 400), "\n".join([json.dumps(record)] * 400)):
-        path.write_text(text)
-        assert read_rated(path).report.rows == 400
-        monkeypatch.setenv("TRANSREC_LIMIT_MEMORY", "50000")
-        with pytest.raises(UnreadableFileError, match="JSON is read as a whole") as refused:
-            read_rated(path)
-        assert "CSV or Parquet" in refused.value.fix
-        monkeypatch.undo()
+    path.write_text(json.dumps([record] * 400))
+    assert read_rated(path).report.rows == 400
+    monkeypatch.setenv("TRANSREC_LIMIT_MEMORY", "50000")
+    with pytest.raises(UnreadableFileError, match="is read as a whole") as refused:
+        read_rated(path)
+    assert "one object a line, or CSV or Parquet" in refused.value.fix
+    path.write_text("\n".join([json.dumps(record)] * 400))
+    assert read_rated(path).streamed is not None
+
+
+RECORDS = [
+    {"reviewerID": f"u{n % 17}", "asin": f"i{n * 31 % 11}", "overall": n % 5 + 1, "text": "a\nb"}
+    for n in range(120)
+]
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        RECORDS,
+        [*RECORDS[:60], {}, *RECORDS[60:], {"reviewerID": "", "asin": None}],
+        [*RECORDS, {**RECORDS[0], "unixReviewTime": 1_500_000_000}],
+        [{**record, "asin ": 1} for record in RECORDS],
+        [*({"asin": "x", "text": "t"} for _ in range(50)), *RECORDS],
+        [*RECORDS, 5],
+        [*RECORDS, {"asin": "\ud800"}],
+        [{}, {}],
+        [{"a": 1, "b": 2}, {"c": 3}],
+    ],
+    ids=[
+        "plain",
+        "empty",
+        "late time",
+        "blank name",
+        "late user",
+        "no object",
+        "half",
+        "none",
+        "unknown",
+    ],
+)
+def test_json_lines_are_read_as_at_once(small, monkeypatch, records):
+    monkeypatch.setattr("transrec_core.data.records.BLOCK_CELLS", 40)
+    text = "\n".join(json.dumps(record) for record in records)
+    assert_same(text.encode())
+    assert_same(text.replace("\n", "\n\n").encode() + b"\n")
+    assert_same(text.encode("utf-16"))
+    assert_same((text + '\n{"asin": 1, "asin": 2}').encode())
 
 
 def test_large_files_are_streamed_and_rows_kept_in_the_order_of_the_file(tmp_path, monkeypatch):
