@@ -71,7 +71,7 @@ class Source:
         with self.open() as packed:
             return packed.read(SAMPLE)
 
-    def open(self) -> IO[bytes]:
+    def open(self) -> io.BytesIO | io.BufferedReader:
         """The file as it lies."""
         try:
             return io.BytesIO(self.file) if isinstance(self.file, bytes) else self.file.open("rb")

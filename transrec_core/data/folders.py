@@ -17,6 +17,8 @@ def parts_of(folder: Path, name: str) -> list[Path]:
     """
     try:
         found = sorted(folder.iterdir())
+        parts = [path for path in found if not path.name.startswith(("_", "."))]
+        filled = [path for path in parts if path.stat().st_size]
     except OSError as error:
         raise not_opened(name, error) from None
     names = {path.name for path in found}
@@ -27,7 +29,6 @@ def parts_of(folder: Path, name: str) -> list[Path]:
             f"The folder holds {UNDONE} but no {DONE}, so whoever writes it has not finished.",
             "Wait until it is written, or write it again.",
         )
-    parts = [path for path in found if not path.name.startswith(("_", "."))]
     inner = next((path.name for path in parts if path.is_dir()), None)
     if inner is not None:
         raise refusal(
@@ -36,11 +37,11 @@ def parts_of(folder: Path, name: str) -> list[Path]:
             f"The folder holds another folder ({inner}), so it is not clear what its table is.",
             "Give the path of a folder that holds nothing but the parts of one table.",
         )
-    if not any(path.stat().st_size for path in parts):
+    if not filled:
         raise refusal(
             name,
             "EMPTY_FILE",
             "The folder holds no files with data.",
             "Choose a folder with the parts of a table in it.",
         )
-    return [path for path in parts if path.stat().st_size]
+    return filled

@@ -6,7 +6,6 @@ ratings, and times in seconds. The table is checked and encoded as any other aft
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -119,14 +118,14 @@ def read_rated(
     UnreadableFileError, BadSettingError
         As ``read_table``; with the code UNFINISHED_FOLDER for a folder that is still written to.
     """
-    how = {"delimiter": delimiter, "header": header, "encoding": encoding}
+    how: dict[str, Any] = {"delimiter": delimiter, "header": header, "encoding": encoding}
     if isinstance(file, bytes) or not _streamed_anyway(Path(file)):
         try:
-            return read_table(file, name=name, **how)  # type: ignore[arg-type]
+            return read_table(file, name=name, **how)
         except TooLargeAtOnceError:
-            return stream_table(file, named, name=name, **how)  # type: ignore[arg-type]
-    table = read_plain_table(Path(file), name=name, **how)  # type: ignore[arg-type]
-    return table or stream_table(file, named, name=name, **how)  # type: ignore[arg-type]
+            return stream_table(file, named, name=name, **how)
+    table = read_plain_table(Path(file), name=name, **how)
+    return table or stream_table(file, named, name=name, **how)
 
 
 def _streamed_anyway(path: Path) -> bool:
@@ -153,18 +152,19 @@ def stream_table(
 ) -> Table:
     """The same, block by block in any case."""
     require_delimiter(delimiter)
-    path = file if isinstance(file, bytes) else Path(file)
-    name = name or ("table" if isinstance(path, bytes) else path.name or str(path))
     notes: list[Problem] = []
-    folder = isinstance(path, Path) and path.is_dir()
-    if folder:
-        parts = [Source(part, f"{name}/{part.name}") for part in parts_of(Path(path), name)]  # type: ignore[arg-type]
-        if len(parts) > 1:
-            notes.append(_parts(len(parts)))
+    if isinstance(file, bytes):
+        name = name or "table"
+        parts, hashing = [Source(file, name)], start_hashing(file)
+    elif (path := Path(file)).is_dir():
+        name = name or path.name or str(path)
+        files = parts_of(path, name)
+        parts, hashing = [Source(part, f"{name}/{part.name}") for part in files], None
+        notes += [_parts(len(parts))] if len(parts) > 1 else []
     else:
-        parts = [Source(path, name)]
+        name = name or path.name or str(path)
+        parts, hashing = [Source(path, name)], start_hashing(path)
     require_size(name, sum(part.size for part in parts))
-    hashing = [start_hashing(part.file) for part in parts]
     room, named = _Room(name, parts, Limits.current().memory), named or {}
     begins = {part.head[:4] == b"PAR1" for part in parts}
     if begins == {True}:
@@ -178,7 +178,8 @@ def stream_table(
         )
     else:
         table = _from_text(room, named, notes, delimiter, header, encoding)
-    table = replace(table, sha256=_sha256(parts, hashing, folder))
+    sha256 = _sha256_of(parts) if hashing is None else hashing.result()
+    table = replace(table, sha256=sha256)
     return as_asked(table, delimiter, header, encoding)
 
 
@@ -191,14 +192,13 @@ def _parts(count: int) -> Problem:
     )
 
 
-def _sha256(parts: Sequence[Source], hashing: "Sequence[Future[str]]", folder: bool) -> str:
-    """Of a folder, the hash of its parts' hashes and names, as ``sha256sum`` lists them."""
-    if not folder:
-        return hashing[0].result()
-    lines = [
-        f"{found.result()}  {part.name.rpartition('/')[2]}\n"
-        for part, found in zip(parts, hashing, strict=True)
-    ]
+def _sha256_of(parts: Sequence[Source]) -> str:
+    """Hash of the hashes and names of a folder's parts, as ``sha256sum`` lists them."""
+    lines = []
+    for part in parts:
+        with part.open() as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        lines.append(f"{found}  {part.name.rpartition('/')[2]}\n")
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -27,7 +27,6 @@ from transrec_core.errors import (
     UnreadableFileError,
 )
 
-CORPUS = Path(__file__).resolve().parents[4] / "shared" / "messy_csv" / "files"
 HEAD = "user_id,item_id,rating,timestamp"
 
 
@@ -183,10 +182,9 @@ def test_a_bomb_is_noticed_before_its_end(small, monkeypatch):
     assert found[1].problems[0].code == "TOO_LARGE"
 
 
-@pytest.mark.skipif(not CORPUS.exists(), reason="needs the corpus of messy files")
-def test_messy_files_are_read_as_at_once():
+def test_messy_files_are_read_as_at_once(messy_csv):
     # In pieces of the usual size: what a table is like is told by its first 8 MiB.
-    for file in sorted(CORPUS.iterdir()):
+    for file in sorted((messy_csv / "files").iterdir()):
         if file.is_file() and file.stat().st_size < 10**6:
             expected = outcome(read_table, file)
             found = outcome(stream_table, file)
