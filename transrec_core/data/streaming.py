@@ -416,7 +416,9 @@ def _rows(
         if place > 0:
             skipped, above = sniffing.first_row(data, dialect.delimiter)
             line += above - 1
-            header = dialect.header and _first_cells(data[skipped:], dialect) == dialect.first
+            first = _first_cells(data[skipped:], dialect)
+            _require_alike(text.source.name, first, dialect)
+            header = dialect.header and first == dialect.first
         while len(data) < skipped:
             data += pieces.take()
         data = data[skipped:]
@@ -434,6 +436,21 @@ def _rows(
 def _first_cells(data: bytes, dialect: Dialect) -> list[str]:
     rows = sniffing.sample_rows(sniffing.sample_of(data), dialect.delimiter, dialect.quoting)
     return rows[0] if rows else []
+
+
+def _require_alike(name: str, first: list[str], dialect: Dialect) -> None:
+    """Refuse a file of a folder that is another table than the first one."""
+    names = dialect.header and first != dialect.first and len(first) == dialect.width
+    guess = guess_mapping(first, True, ()) if names else {}
+    if len(first) not in (0, dialect.width) or (guess.get("user") and guess.get("item")):
+        shown = ", ".join(cell[:20] for cell in first[:4])
+        raise refusal(
+            name,
+            "NOT_A_TABLE",
+            f"This file begins with other columns ({shown}) than the first one of its folder "
+            f"({', '.join(cell[:20] for cell in dialect.first[:4])}).",
+            "Give a folder that holds the parts of one table.",
+        )
 
 
 def _has_escapes(texts: Sequence[Text]) -> bool:

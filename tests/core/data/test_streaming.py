@@ -99,7 +99,7 @@ def texts(draw) -> str:
 
 
 @settings(
-    max_examples=300,
+    max_examples=200,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -280,9 +280,13 @@ def test_folders_that_are_not_one_whole_table_are_refused(tmp_path):
     others = [other, parquet(frame_of(9)[["user_id", "item_id"]])]
     unequal = spark_folder(tmp_path / "d", others, ".parquet")
     empty = spark_folder(tmp_path / "e", [b""], ".csv")
+    books = part.replace(b"item_id,rating", b"rating,item_id")
+    other_order = spark_folder(tmp_path / "f", [part, books], ".csv")
+    narrower = spark_folder(tmp_path / "g", [part, b"user_id,item_id\n1,2\n"], ".csv")
     for folder, code in (
         (unfinished, "UNFINISHED_FOLDER"), (nested, "NOT_A_TABLE"), (mixed, "NOT_A_TABLE"),
-        (unequal, "NOT_A_TABLE"), (empty, "EMPTY_FILE"),
+        (unequal, "NOT_A_TABLE"), (empty, "EMPTY_FILE"), (other_order, "NOT_A_TABLE"),
+        (narrower, "NOT_A_TABLE"),
     ):  # fmt: skip
         with pytest.raises(UnreadableFileError) as refused:
             read_ratings(folder)
