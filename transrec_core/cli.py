@@ -289,7 +289,7 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
         "--master",
         metavar="URL",
         help="of the Spark cluster: local[2], spark://host:7077, yarn, or sc://host:15002 of a "
-        "Spark Connect server (default: as Spark is configured, else this computer)",
+        "Spark Connect server (default: that of spark-submit, else this computer)",
     )
     parser.add_argument(
         "--factorizer",

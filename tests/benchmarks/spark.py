@@ -4,12 +4,12 @@
     python tests/benchmarks/spark.py [--ratings 20000000] [--engines embedded,spark]
     python tests/benchmarks/spark.py --users 1000000,2000000,4000000
 
-The first compares a made pair of catalogues, half of the ratings in each, by ``transrec compare`` in
-processes of their own; one JSON line an engine: seconds, the peak of the process that was started,
-and of all processes below it together (proportional set size), and with Spark the bytes that were
-shuffled, by its event log. The second makes lists for ever more people, most of them with few
-ratings, on a cluster of one worker process, so that the driver is alone in its own two: their
-peaks, without the worker's. Needs Linux.
+The first compares a made pair of catalogues, half of the ratings in each, by ``transrec compare``
+in processes of their own; one JSON line an engine: seconds, the peak of the process that was
+started, and of all processes below it together (proportional set size), and with Spark the bytes
+that were shuffled, by its event log. The second makes lists for ever more people, most of them
+with few ratings, on a cluster of one worker process, so that the driver is alone in its own two:
+their peaks, without the worker's. Needs Linux.
 """
 
 import argparse

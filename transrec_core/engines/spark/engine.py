@@ -41,6 +41,7 @@ from transrec_core.engines.spark.people import People, matrix_of, read_people
 from transrec_core.engines.spark.session import open_session, running
 from transrec_core.errors import BadSettingError, ClusterError
 from transrec_core.evidence.results import Chosen
+from transrec_core.places import require_folder
 from transrec_core.progress import Meter
 from transrec_core.recommending import recommend_for
 from transrec_core.reporting.bundle import write_bundle
@@ -71,6 +72,8 @@ class Engine:
                 f"Spark writes a folder of Parquet files, not {Path(out).suffix}.",
                 "Name a folder for --out.",
             )
+        if command in ("compare", "fit"):
+            require_folder(Path(out))
         if command == "fit":
             require_replaceable(Path(out))
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     OnPass = Callable[[int, int, str], None]
 
-BLOCK_BYTES = 2**24
-"""The items' systems travel in blocks of about this size."""
+GROUP_BYTES = 2**28
+"""The items' systems travel in blocks that are about so large together, one from each part."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ class State:
         Mean and item biases; those of users are folded in. ``None`` where there are none.
     shift
         Subtracted from ratings before a non-negative fit.
+    block
+        Items whose systems travel together.
     objective
         J after each half-sweep over the users, with the items as they were.
     converged
@@ -103,6 +105,7 @@ class State:
     items: "NDArray[np.float32]"
     biases: Biases | None
     shift: float
+    block: int = 1
     objective: tuple[float, ...] = ()
     converged: bool = False
 
@@ -190,7 +193,9 @@ def _start(people: People, task: Task, biases: Biases | None) -> State:
     items = random.normal(0, 0.1 / np.sqrt(rank), (n, rank)).astype(np.float32)
     lowest = people.side(task.side).lowest
     shift = min(0.0, lowest) if task.nonnegative and task.spec.feedback == "ratings" else 0.0
-    return State(task, np.abs(items) if task.nonnegative else items, biases, shift)
+    system = 4 * ((rank + 1) * (rank + 2) // 2)
+    block = max(1, GROUP_BYTES // (people.parts * system))
+    return State(task, np.abs(items) if task.nonnegative else items, biases, shift, block)
 
 
 def _sweep(people: People, states: Mapping[str, State], tolerance: float) -> dict[str, State]:
@@ -235,10 +240,9 @@ def _told(state: State) -> int:
 
 
 def _blocks(state: State) -> "Iterator[tuple[int, slice]]":
-    n, k = state.items.shape
-    step = max(1, BLOCK_BYTES // (4 * ((k + 1) * (k + 2) // 2)))
-    for number, first in enumerate(range(0, n, step)):
-        yield number, slice(first, min(first + step, n))
+    n = len(state.items)
+    for number, first in enumerate(range(0, n, state.block)):
+        yield number, slice(first, min(first + state.block, n))
 
 
 class _Systems:

@@ -87,6 +87,8 @@ class People:
         The two catalogues.
     shared
         How many people are in both.
+    parts
+        Into how many parts they are cut.
     held_out_counts
         For each part of the people that is held out: users of each target item.
     held_out
@@ -97,7 +99,7 @@ class People:
     source: Domain
     target: Domain
     shared: int
-
+    parts: int
     held_out_counts: Mapping[str, "NDArray[np.int64]"] = field(default_factory=dict)
     held_out: Mapping[str, int] = field(default_factory=dict)
 
@@ -177,7 +179,7 @@ def read_people(
             "Check that both name people in the same way and that the user and item columns are "
             "not swapped.",
         )
-    return People(frame, domains[0], domains[1], int(counted["shared"]))
+    return People(frame, domains[0], domains[1], int(counted["shared"]), parts)
 
 
 def _read(spark: "SparkSession", url: str, said: FileFormat) -> "DataFrame":

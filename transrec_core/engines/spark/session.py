@@ -24,8 +24,8 @@ def open_session(master: str | None = None) -> "SparkSession":
     ----------
     master
         ``local[2]``, ``spark://host:7077``, ``yarn``, … as Spark takes it, or the address of a
-        Spark Connect server, ``sc://host:15002``; ``None`` takes that of ``spark-submit`` or the
-        configuration, else this computer with all its cores.
+        Spark Connect server, ``sc://host:15002``; ``None`` takes that of ``spark-submit``, else
+        this computer with all its cores.
 
     Raises
     ------
@@ -56,10 +56,11 @@ def open_session(master: str | None = None) -> "SparkSession":
             )
         builder = builder.remote(str(master))
     else:
-        if master is None:
-            master = os.environ.get("MASTER", "local[*]")
-        builder = builder.master(master)
-        if master.startswith("local"):
+        if master is None and "PYSPARK_GATEWAY_PORT" not in os.environ:
+            master = "local[*]"
+        if master is not None:
+            builder = builder.master(master)
+        if master is not None and master.startswith("local"):
             # Nothing of a session on this computer is for others.
             os.environ.setdefault("SPARK_LOCAL_IP", LOOPBACK)
             os.environ.setdefault("SPARK_LOCAL_HOSTNAME", "localhost")
@@ -79,7 +80,7 @@ def open_session(master: str | None = None) -> "SparkSession":
     except (PySparkException, RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()[0][:200]
         raise BadSettingError(
-            f"There is no Spark at {master}: {reason}",
+            f"There is no Spark at {master or 'the master of spark-submit'}: {reason}",
             "Check --master, and that the cluster can be reached from here.",
         ) from None
     if not remote:
