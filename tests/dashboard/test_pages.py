@@ -114,11 +114,14 @@ def test_a_fit_at_work_shows_its_progress_everywhere(
     if page != "data":
         assert app.get("skeleton")
     app.button(key="cancel_fit").click().run()
+    # A quick end is told by the run of the click already.
+    told = [toast.value for toast in app.toast]
     job.join(20)
     app.run()
+    told += [toast.value for toast in app.toast]
     assert job.status == "cancelled"
     assert not app.progress
-    assert "cancelled" in app.toast[0].value
+    assert any("cancelled" in words for words in told)
 
 
 @pytest.mark.parametrize(
