@@ -1,7 +1,7 @@
 """From folders of ratings to one row a person, with what they did in both catalogues."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +31,7 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 @dataclass(frozen=True)
 class Domain:
-    """What the driver knows of one catalogue.
+    """What the driver knows of one catalogue; ``users`` is 0 until people are joined.
 
     Attributes
     ----------
@@ -151,10 +151,11 @@ def read_people(
     from pyspark.sql import functions as fn
 
     formats = formats or {}
-    rows, domains = [], []
+    rows, domains, kept = [], [], []
     for side, url in zip(SIDES, (source, target), strict=True):
         said = formats.get(side, FileFormat())
         ratings, left_out, timed = _checked(_read(spark, url, said), url, said)
+        kept.append(ratings)
         domains.append(_domain(ratings, url, left_out, timed))
         rows.append(_by_user(_numbered(spark, ratings, domains[-1]), side))
     chance = (fn.xxhash64(fn.lit(seed), USER).bitwiseAND((1 << 53) - 1) / float(1 << 53)).alias(
@@ -179,7 +180,13 @@ def read_people(
             "Check that both name people in the same way and that the user and item columns are "
             "not swapped.",
         )
-    return People(frame, domains[0], domains[1], int(counted["shared"]), parts)
+    for ratings in kept:
+        ratings.unpersist()
+    theirs, own = (
+        replace(domain, users=int(counted[side]))
+        for side, domain in zip(SIDES, domains, strict=True)
+    )
+    return People(frame, theirs, own, int(counted["shared"]), parts)
 
 
 def _read(spark: "SparkSession", url: str, said: FileFormat) -> "DataFrame":
@@ -294,19 +301,15 @@ def _domain(
 ) -> Domain:
     from pyspark.sql import functions as fn
 
-    items = ratings.groupBy(ITEM).agg(fn.count(fn.lit(1)).alias("n")).collect()
-    counts = pd.Series({row[ITEM]: row["n"] for row in items}, dtype=np.int64).sort_index()
-    told = ratings.agg(
-        fn.countDistinct(USER).alias("users"),
-        fn.min(RATING).alias("low"),
-        fn.max(RATING).alias("high"),
-    ).first()
+    items = ratings.groupBy(ITEM).agg(fn.count(fn.lit(1)).alias("n")).toArrow().sort_by(ITEM)
+    counts = items["n"].to_numpy()
+    told = ratings.agg(fn.min(RATING).alias("low"), fn.max(RATING).alias("high")).first()
     assert told is not None
     return Domain(
         url,
-        pd.Index(counts.index, dtype=object),
-        counts.to_numpy(),
-        int(told["users"]),
+        pd.Index(items[ITEM].to_pylist(), dtype=object),
+        counts,
+        0,
         int(counts.sum()),
         told["low"] != told["high"],
         float(told["low"]),
