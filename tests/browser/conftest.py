@@ -189,8 +189,14 @@ class Tab:
 
     def go(self, title: str) -> None:
         """Another page by the top navigation."""
-        self.page.get_by_test_id("stTopNavLink").filter(has_text=title).first.click()
+        link = self.page.get_by_test_id("stTopNavLink").filter(has_text=title).first
+        link.click()
         self.settle()
+        path = urllib.parse.urlparse(self.page.url).path
+        if title != "Data" and not path.endswith(f"/{title.lower()}"):
+            # The page was drawn anew at that moment, and took no notice; a person clicks again.
+            link.click()
+            self.settle()
 
     def click(self, key: str) -> None:
         self.page.locator(f".st-key-{key} button").first.click()

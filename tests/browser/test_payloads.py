@@ -190,7 +190,9 @@ def test_text_from_data_stays_text(tab: Callable[..., Any], browser: Any, tmp_pa
     app.go("User")
     app.settle(1)
     watch.look("User")
-    for number in (12, 27, 34):
+    # What hovers and what tables show hangs on numbers: forms not shown so far are users here.
+    unseen = set(range(len(payloads.FORMS))) - watch.forms()
+    for number in sorted({12, 27, 34} | unseen):
         pick(app, "user_", USERS[number].mark)
         watch.look("User, users to choose from")
         page.keyboard.press("Enter")
