@@ -6,8 +6,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from transrec_core.columns import USER
 from transrec_core.engines import Job
 from transrec_core.engines.folder import (
@@ -37,7 +35,7 @@ from transrec_core.engines.spark.evidence import (
     with_parts,
 )
 from transrec_core.engines.spark.fitting import ClusterFit, pair_of, present
-from transrec_core.engines.spark.people import People, matrix_of, read_people
+from transrec_core.engines.spark.people import People, gathered, read_people
 from transrec_core.engines.spark.session import open_session, running
 from transrec_core.errors import BadSettingError, ClusterError
 from transrec_core.evidence.results import Chosen
@@ -260,10 +258,9 @@ def _users(people: People, fit: ClusterFit) -> "dict[str, DataFrame]":
                     continue
                 pair = pair_of(batch, fit.items, fit.explicit)
                 own = fit.of(pair).knowledge
-                counts = np.diff(matrix_of(batch.sort_by(USER), "source", len(fit.items[0])).indptr)
                 if part == SOURCE_USERS:
                     factors = own.features[:, : fit.source.rank]  # type: ignore[union-attr]
-                    tables = factor_table(part, pair.shared, counts, factors)
+                    tables = factor_table(part, pair.shared, pair.source.counts, factors)
                 else:
                     prior = own.predict(pair.source_rows)  # type: ignore[union-attr]
                     tables = factor_table(part, pair.shared, None, prior.factors)
@@ -283,7 +280,8 @@ def _users(people: People, fit: ClusterFit) -> "dict[str, DataFrame]":
 
 def _map(people: People, fit: ClusterFit, settings: Settings) -> "pa.Table":
     """The items on a plane; it hangs on item factors and the map alone."""
-    some = people.frame.limit(1).toArrow().combine_chunks().to_batches()[0]
+    some = gathered(people.frame.limit(1).toArrow().to_batches())
+    assert some is not None, "there are people"
     return map_table(
         fit.of(pair_of(some, fit.items, fit.explicit)),
         settings.seed,

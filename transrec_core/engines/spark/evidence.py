@@ -23,6 +23,7 @@ from transrec_core.engines.spark.people import (
     TRAIN,
     VALIDATION,
     People,
+    chance_of,
     gathered,
     matrix_of,
 )
@@ -170,11 +171,10 @@ def settle(people: People, settings: Settings, meter: Meter, *, by_mllib: bool =
     from pyspark.sql import functions as fn
 
     share = min(1.0, PILOT_RATINGS / (people.source.ratings + people.target.ratings))
-    pick = fn.xxhash64(fn.lit(settings.seed), fn.lit("sample"), USER)
-    share_of = pick.bitwiseAND((1 << 53) - 1) / float(1 << 53)
+    pick = chance_of(fn.lit(settings.seed), fn.lit("sample"))
     meter.report(0, "Choosing parameters", "on a sample of the people")
-    table = people.frame.where(share_of < share).toArrow().combine_chunks()
-    batch = table.sort_by(USER).combine_chunks().to_batches(max_chunksize=None)[0]
+    batch = gathered(people.frame.where(pick < share).toArrow().to_batches())
+    assert batch is not None, "people are held out, so there are some"
     parts = dict(zip(batch.column(USER).to_pylist(), batch.column(PART).to_pylist(), strict=True))
     whole = pair_of(batch, _items(people), _explicit(people), timed=_timed(people))
     pair = present(whole)
@@ -288,15 +288,15 @@ def _tell(
         test = hold_out(pair, np.arange(len(pair.shared)), settings, Own(settings.seed))
         for name, outcome in _outcomes(fit, pair, test, kind, settings, chosen).items():
             values, shown = _packed(outcome, test, kind, settings)
-            columns = [pair.shared.tolist(), [name] * len(values), values, shown]
             yield pa.RecordBatch.from_arrays(
-                [pa.array(columns[0], pa.string()), pa.array(columns[1], pa.string()),
+                [pa.array(pair.shared, pa.string()), pa.array([name] * len(values), pa.string()),
                  pa.array(values, pa.binary()), pa.array(shown, pa.binary())],
                 ["user_id", "method", "values", "shown"],
             )  # fmt: skip
 
     held = people.frame.where(fn.col(PART) == TEST)
-    batch = held.toArrow().combine_chunks().sort_by(USER).combine_chunks().to_batches()[0]
+    batch = gathered(held.toArrow().to_batches())
+    assert batch is not None, "people are held out"
     pair = pair_of(batch, items, explicit, timed=timed)
     test = hold_out(pair, np.arange(len(pair.shared)), settings, Own(settings.seed))
     found = held.mapInArrow(measure, RESULT).toArrow().to_pandas()

@@ -212,9 +212,8 @@ def _sweep(people: People, states: Mapping[str, State], tolerance: float) -> dic
             yield from own.vectors(name)
 
     def finish(key: str, total: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        name, block = key.split(":")
-        state = states[name]
-        return _solve_items(state, int(block), total, users[state.task.side])
+        state = states[key.split(":")[0]]
+        return _solve_items(state, total, users[state.task.side])
 
     found = totals(frame, emit, finish=finish, dtype=np.float32)
     made: dict[str, State] = {}
@@ -296,9 +295,7 @@ class _Systems:
             yield f"{name}:{block}", np.concatenate([front, own.ravel()])
 
 
-def _solve_items(
-    state: State, block: int, total: "NDArray[np.float64]", users: int
-) -> "NDArray[np.float64]":
+def _solve_items(state: State, total: "NDArray[np.float64]", users: int) -> "NDArray[np.float64]":
     """The numbers in front, and the block's item factors."""
     spec, k = state.task.objective, state.items.shape[1]
     front, rows = total[: _told(state)], total[_told(state) :]
@@ -311,9 +308,7 @@ def _solve_items(
     root = _root(front[2:].reshape(k, k))
     A += spec.gram(root)
     A += (2 * spec.lam * spec.weights(counts, users))[:, None, None] * np.eye(k)
-    part = dict(_blocks(state))[block]
-    own = state.items[part]
-    made = _minima(A, b, own, nonnegative=state.task.nonnegative)
+    made = _minima(A, b, nonnegative=state.task.nonnegative)
     made[counts == 0] = 0
     return np.concatenate([front, made.ravel()])
 
@@ -321,7 +316,6 @@ def _solve_items(
 def _minima(
     A: "NDArray[np.float64]",
     b: "NDArray[np.float64]",
-    start: "NDArray[np.floating]",
     *,
     nonnegative: bool,
 ) -> "NDArray[np.float64]":

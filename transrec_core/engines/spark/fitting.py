@@ -5,9 +5,9 @@ factors alone. Users are rows of the data that a worker has in hand: their facto
 that whatever the core does with a fit, it does with the users of one batch.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,13 @@ from transrec_core.baselines import Baselines
 from transrec_core.data.interactions import Interactions
 from transrec_core.data.linking import DomainPair, link
 from transrec_core.engines.spark.factorizing import Task, fit_baselines
-from transrec_core.engines.spark.people import PART, People, ids_of, matrix_of, times_of
+from transrec_core.engines.spark.people import (
+    People,
+    ids_of,
+    learned_rows,
+    matrix_of,
+    times_of,
+)
 from transrec_core.engines.spark.sums import totals
 from transrec_core.factors.model import Factors
 from transrec_core.transfer.fitting import FACTOR_MAP, FitSpec, TransferFit
@@ -27,6 +33,8 @@ from transrec_core.transfer.linear_map import LinearMap, MapInParts, Moments, ou
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
+
+    Work = Callable[..., NDArray[np.float64]]
 
     Told = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.integer]]
 
@@ -201,50 +209,40 @@ def learn(
     ) -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.integer]] | None":
         """Features, outputs and weights of the people of a batch who are learned from."""
         theirs = matrix_of(batch, "source", sizes[0])
-        own = matrix_of(batch, "target", sizes[1])
-        known = (np.diff(theirs.indptr) > 0) & (np.diff(own.indptr) > 0)
-        if PART in batch.schema.names:
-            known &= np.isin(np.array(batch.column(PART).to_pylist()), task.learns)
-        who = np.flatnonzero(known)
+        own = learned_rows(batch, "target", sizes[1], task.learns)
+        who = np.flatnonzero((np.diff(theirs.indptr) > 0) & (np.diff(own.indptr) > 0))
         if len(who) < 2:
             return None
         placed = fold_in(target, own[who])
         return folded_features(source, theirs[who]), outputs_of(placed), np.diff(own[who].indptr)
 
-    def variants(
-        features: "NDArray[np.float64]", first: str
-    ) -> "Iterator[tuple[str, NDArray[np.float64]]]":
-        for name in names:
-            if name == OWN:
-                yield name, features
-            else:
-                random = np.random.default_rng([task.spec.seed, 4, int(name), *first.encode()])
-                yield name, features[random.permutation(len(features))]
+    def told_of_each(work: "Work") -> "Mapping[str, NDArray[np.float64]]":
+        """Sum some work over all people, for their own map and for each placebo."""
 
-    def moments(batches: "Iterator[pa.RecordBatch]") -> "Iterator[tuple[str, NDArray[np.float64]]]":
-        for batch in batches:
-            found = told(batch)
-            if found is not None:
+        def emit(batches: "Iterator[pa.RecordBatch]") -> "Iterator[tuple[str, NDArray[Any]]]":
+            for batch in batches:
+                found = told(batch)
+                if found is None:
+                    continue
                 features, outputs, counts = found
-                for name, moved in variants(features, str(batch.column(0)[0])):
-                    yield name, Moments.of(moved, outputs, counts).to_vector()
+                first = str(batch.column(0)[0]).encode()
+                for name in names:
+                    moved = features
+                    if name != OWN:
+                        random = np.random.default_rng([task.spec.seed, 4, int(name), *first])
+                        moved = features[random.permutation(len(features))]
+                    yield name, work(name, moved, outputs, counts)
 
-    summed = totals(people.frame, moments)
+        return totals(people.frame, emit)
+
     width = source.rank + (source.biases is not None) + 1
+    summed = told_of_each(lambda _, *of: Moments.of(*of).to_vector())
     maps = {
         name: MapInParts(Moments.from_vector(vector, width), target)
         for name, vector in summed.items()
     }
-
-    def errors(batches: "Iterator[pa.RecordBatch]") -> "Iterator[tuple[str, NDArray[np.float64]]]":
-        for batch in batches:
-            found = told(batch)
-            if found is not None:
-                features, outputs, counts = found
-                for name, moved in variants(features, str(batch.column(0)[0])):
-                    yield name, maps[name].errors(moved, outputs, counts)
-
-    return {name: maps[name].best(vector) for name, vector in totals(people.frame, errors).items()}
+    errors = told_of_each(lambda name, *of: maps[name].errors(*of))
+    return {name: maps[name].best(vector) for name, vector in errors.items()}
 
 
 def average_user(people: People, plain: Factors, learns: Sequence[str]) -> Prior:
@@ -254,10 +252,8 @@ def average_user(people: People, plain: Factors, learns: Sequence[str]) -> Prior
     def places(batches: "Iterator[pa.RecordBatch]") -> "Iterator[tuple[str, NDArray[np.float64]]]":
         total = np.zeros(plain.rank + 1)
         for batch in batches:
-            own = matrix_of(batch, "target", items)
+            own = learned_rows(batch, "target", items, learns)
             counts = np.diff(own.indptr)
-            if PART in batch.schema.names:
-                counts = counts * np.isin(np.array(batch.column(PART).to_pylist()), learns)
             who = np.flatnonzero(counts)
             if len(who):
                 total[:-1] += counts[who] @ fold_in(plain, own[who]).factors

@@ -1,6 +1,6 @@
 """From folders of ratings to one row a person, with what they did in both catalogues."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from transrec_core.errors import BadRatingsError, NoOverlapError, UnreadableFile
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 SIDES = ("source", "target")
 HEAD_LINES = 400
@@ -158,9 +158,7 @@ def read_people(
         kept.append(ratings)
         domains.append(_domain(ratings, url, left_out, timed))
         rows.append(_by_user(_numbered(spark, ratings, domains[-1]), side))
-    chance = (fn.xxhash64(fn.lit(seed), USER).bitwiseAND((1 << 53) - 1) / float(1 << 53)).alias(
-        "chance"
-    )
+    chance = chance_of(fn.lit(seed)).alias("chance")
     size = sum(domain.ratings for domain in domains)
     parts = max(LEAST_PARTS, -(-size // PART_RATINGS))
     joined = rows[0].join(rows[1], USER, "full_outer").select("*", chance)
@@ -187,6 +185,13 @@ def read_people(
         for side, domain in zip(SIDES, domains, strict=True)
     )
     return People(frame, theirs, own, int(counted["shared"]), parts)
+
+
+def chance_of(*salt: "Column") -> "Column":
+    """A number from 0 to 1 of each person that hangs on their id and the salt alone."""
+    from pyspark.sql import functions as fn
+
+    return fn.xxhash64(*salt, USER).bitwiseAND((1 << 53) - 1) / float(1 << 53)
 
 
 def _read(spark: "SparkSession", url: str, said: FileFormat) -> "DataFrame":
@@ -399,7 +404,7 @@ def learned_rows(
     return keep_cells(matrix, np.repeat(kept, np.diff(matrix.indptr)))
 
 
-def gathered(batches: "Iterator[pa.RecordBatch]") -> "pa.RecordBatch | None":
+def gathered(batches: "Iterable[pa.RecordBatch]") -> "pa.RecordBatch | None":
     """All batches of a part as one; ``None`` where there are none."""
     import pyarrow as pa
 
