@@ -85,6 +85,10 @@ class NoTextError(TransrecError):
     """Too few items have text, or they have no words in common."""
 
 
+class MissingExtraError(TransrecError):
+    """What was asked for needs packages that a plain installation does not bring."""
+
+
 class UnknownUserError(TransrecError):
     """A user id is in neither domain."""
 
