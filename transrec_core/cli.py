@@ -387,6 +387,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"auto, or one of {', '.join(PRIORS)} (default: auto)",
     )
+    parser.add_argument(
+        "--deep",
+        action="store_true",
+        help="let auto try networks too; they need pip install 'transrec[deep]'",
+    )
     parser.add_argument("--model", default="als", metavar="NAME", help="als or nmf (default: als)")
     parser.add_argument(
         "--rank",
@@ -454,6 +459,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     return Settings(
         feedback=options.feedback,
         method=options.method,
+        deep=options.deep,
         model=options.model,
         rank=options.rank,
         lam=options.lam,

@@ -27,6 +27,7 @@ OnProgress = Callable[[Progress], None]
 """Receives reports; raises ``Cancelled`` to stop the work."""
 
 EXPECTED_HALF_SWEEPS = 30
+EXPECTED_EPOCHS = 60
 
 
 @dataclass(frozen=True)
@@ -66,3 +67,12 @@ class Meter:
             self.report(first + share, stage, detail)
 
         return on_fit
+
+    def learning(self, stage: str, method: str) -> Callable[[int, float], None]:
+        """A callback for a method that learns in epochs, all of this part."""
+
+        def on_epoch(epoch: int, error: float) -> None:
+            detail = f"{method.replace('_', ' ')}, epoch {epoch}, error {error:.4g}"
+            self.report(epoch / EXPECTED_EPOCHS, stage, detail)
+
+        return on_epoch

@@ -1,7 +1,7 @@
 """The whole way through: two tables of ratings → evidence → a fit that makes lists."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -206,12 +206,18 @@ def _fit_all(
     factorizations: Factorizations,
 ) -> TransferFit:
     """Fit all data with what validation users settled, or with the settings and their defaults."""
-    on_fit = meter.fits("Fitting all data")
+    stage = "Fitting all data"
+    on_fit = meter.part(0, 0.5).fits(stage)
+
+    def on_epoch(method: str) -> Callable[[int, float], None]:
+        return meter.part(0.5, 1).learning(stage, method)
+
     matrix = ground.pair.target.matrix
     if chosen is None:
         methods, _ = methods_for(ground, settings)
         spec = default_spec(ground.pair, ground.feedback, settings)
-        return factorizations.fit(ground, spec, "all", matrix, on_fit=on_fit).by(methods[0])
+        fit = factorizations.fit(ground, spec, "all", matrix, on_fit=on_fit)
+        return fit.by(methods[0], on_epoch=on_epoch(methods[0]))
     spec = spec_from(settings, ground.feedback, chosen, chosen.method)
     plain = spec_from(settings, ground.feedback, chosen, TARGET_ONLY)
     ease = None
@@ -224,7 +230,7 @@ def _fit_all(
         mean_strength=chosen.mean_strength,
         ease=ease,
     )
-    return fit.by(chosen.method)
+    return fit.by(chosen.method, on_epoch=on_epoch(chosen.method))
 
 
 def compare(

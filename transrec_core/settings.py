@@ -9,7 +9,10 @@ Feedback = Literal["auto", "ratings", "implicit"]
 Cold = Literal["users", "items"]
 Model = Literal["als", "nmf"]
 
-PRIORS = ("factor_map", "row_map", "ridge", "joint", "content", "neural_map", "codebook")
+DEEP = ("neural_map",)
+"""Networks, which need the extra ``deep``."""
+
+PRIORS = ("factor_map", "row_map", "ridge", "joint", "content", "codebook", *DEEP)
 METHODS = ("auto", *PRIORS)
 DEFAULT_SHOTS = (0, 1, 2, 5, 10)
 
@@ -26,11 +29,13 @@ class Settings:
         ``"auto"``: lists, and predicted ratings beside them where the data has ratings.
     method
         How source knowledge reaches the target user: a map from source factors
-        (``"factor_map"``, ``"neural_map"``) or from the source row itself (``"row_map"``), one
-        factorization of both catalogues (``"joint"``), regression on single items (``"ridge"``),
-        what the items are about (``"content"``), or patterns of groups (``"codebook"``).
+        (``"factor_map"``) or from the source row itself (``"row_map"``), one factorization of both
+        catalogues (``"joint"``), regression on single items (``"ridge"``), what the items are about
+        (``"content"``), patterns of groups (``"codebook"``), or one of the networks of ``DEEP``.
         ``"auto"`` takes the one that suits validation users best, and only at those shots where
         they gain from it.
+    deep
+        Whether ``auto`` tries networks too.
     model
         ``"als"`` (signed factors) or ``"nmf"`` (non-negative factors).
     rank
@@ -67,6 +72,7 @@ class Settings:
 
     feedback: Feedback = "auto"
     method: str = "auto"
+    deep: bool = False
     model: Model = "als"
     rank: int | None = None
     lam: float | None = None

@@ -27,6 +27,7 @@ SETTING_WORDS = {
     "merge_editions": "editions of one work",
     "leave_out_crosslisted": "products listed twice",
     "seed": "seed",
+    "deep": "networks",
     "alpha0": "α₀",
     "regularization_exponent": "ν",
     "shots": "shots",

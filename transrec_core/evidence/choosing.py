@@ -22,7 +22,7 @@ from transrec_core.evidence.resampling import mean_intervals
 from transrec_core.evidence.results import Chosen
 from transrec_core.evidence.splitting import HeldOut, without_users
 from transrec_core.progress import Meter
-from transrec_core.settings import PRIORS, Settings
+from transrec_core.settings import DEEP, PRIORS, Settings
 from transrec_core.transfer.factorizations import Factorizations
 from transrec_core.transfer.fitting import (
     CODEBOOK,
@@ -226,6 +226,9 @@ def methods_for(ground: Ground, settings: Settings) -> tuple[tuple[str, ...], di
                 f"Choose {_listed([m for m, reason in reasons.items() if not reason])}.",
             )
         return (settings.method,), {}
+    if not settings.deep:
+        for method in DEEP:
+            reasons[method] = reasons[method] or "networks were not asked for"
     if pair.linked and len(pair.shared):
         reasons[CODEBOOK] = reasons[CODEBOOK] or "it is for catalogues that share nobody"
     size = sum(pair.source.matrix.shape)
@@ -317,14 +320,17 @@ class Trials:
 
     def candidate(self, method: str, spec: FitSpec, meter: Meter) -> Candidate | None:
         """One method under one set of parameters; ``None`` where it can learn nothing."""
-        fit = self._fit(spec, meter)
-        meter.report(0.9, self._stage, f"{method.replace('_', ' ')}, rank {spec.rank}")
+        # A network learns far longer than the factorizations that it reads were made.
+        learned = 0.3 if method in DEEP else 0.9
+        fit = self._fit(spec, meter.part(0, learned))
+        meter.report(learned, self._stage, f"{method.replace('_', ' ')}, rank {spec.rank}")
         strengths: tuple[float, ...] = STRENGTHS
         if method == TARGET_ONLY:
             scorer = fit.scorer(None, len(self.users.positions))
             strengths = (0.0, *STRENGTHS)
         else:
-            fit = fit.by(method)
+            on_epoch = meter.part(learned, 1).learning(self._stage, method)
+            fit = fit.by(method, on_epoch=on_epoch)
             if fit.knowledge is None:
                 return None
             scorer = fit.scorer(self.ground.pair.source_rows[self.users.positions])
@@ -346,7 +352,7 @@ class Trials:
             "choosing",
             self.matrix,
             self.map_users,
-            meter.part(0, 0.9).fits(self._stage),
+            meter.fits(self._stage),
         )
 
 

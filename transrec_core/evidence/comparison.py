@@ -38,9 +38,9 @@ from transrec_core.evidence.splitting import HeldOut, UserSplit, split_users, wi
 from transrec_core.evidence.verdict import verdict
 from transrec_core.factors.kernels import single_threaded_blas
 from transrec_core.progress import Meter
-from transrec_core.settings import Settings
+from transrec_core.settings import DEEP, Settings
 from transrec_core.transfer.factorizations import Factorizations
-from transrec_core.transfer.fitting import TARGET_ONLY, TransferFit
+from transrec_core.transfer.fitting import EASE, RIDGE, ROW_MAP, TARGET_ONLY, TransferFit
 from transrec_core.transfer.knowledge import Ground, Texts
 from transrec_core.transfer.scorers import Blend, Scorer
 
@@ -136,7 +136,7 @@ def tell(
     """Fit without the test users and report every method on them."""
     pair, chosen = ground.pair, choice.chosen
     matrix = without_users(pair.target.matrix, pair.target_rows[test.positions])
-    fits = _fits(ground, kind, choice, matrix, test, meter.part(0, 0.4), factorizations)
+    fits, seconds = _fits(ground, kind, choice, matrix, test, meter.part(0, 0.4), factorizations)
     transfer = fits[chosen.method]
     source_rows = pair.source_rows[test.positions]
     baselines = Baselines.fit(matrix)
@@ -155,8 +155,11 @@ def tell(
     placebos = []
     for shuffle in range(SHUFFLES):
         share = 0.4 + 0.5 * shuffle / SHUFFLES
-        meter.report(share, f"Shuffling the source as a placebo for {kind.words}")
-        wrong = transfer.by(chosen.method, shuffle=shuffle)
+        stage = f"Shuffling the source as a placebo for {kind.words}"
+        meter.report(share, stage)
+        part = meter.part(share, share + 0.5 / SHUFFLES)
+        on_epoch = part.learning(stage, chosen.method)
+        wrong = transfer.by(chosen.method, shuffle=shuffle, on_epoch=on_epoch)
         scorer = wrong.scorer(wrong.links(shuffle)[test.positions])
         placebos.append(evaluate(kind, settings, scorer, test, chosen.strength).values)
     judged = (*(method for method in fits if method not in TARGET_BASELINES), AUTO)
@@ -164,7 +167,7 @@ def tell(
         ground, kind, settings, chosen, test, Trial(outcomes, placebos, judged), baselines
     )
     meter.report(1, f"Measured {kind.words}")
-    return found
+    return replace(found, fit_seconds=seconds)
 
 
 @dataclass(frozen=True)
@@ -273,16 +276,29 @@ def _fits(
     test: HeldOut,
     meter: Meter,
     factorizations: Factorizations,
-) -> dict[str, TransferFit]:
-    """Every method with its own parameters, fitted without the test users."""
+) -> tuple[dict[str, TransferFit], dict[str, float]]:
+    """Every method with its own parameters, fitted without the test users, and what it took."""
     others = np.setdiff1d(np.arange(len(ground.pair.shared)), test.positions)
-    fits = {}
+    fits, seconds = {}, {}
     for number, (method, spec) in enumerate(choice.specs.items()):
         part = meter.part(number / len(choice.specs), (number + 1) / len(choice.specs))
-        on_fit = part.fits(f"Measuring {kind.words} on test users")
+        stage = f"Measuring {kind.words} on test users"
+        factorized = 0.3 if method in DEEP else 0.9
+        on_fit = part.part(0, factorized).fits(stage)
         fit = factorizations.fit(ground, spec, "telling", matrix, others, on_fit)
-        fits[method] = fit if method == TARGET_ONLY else fit.by(method)
-    return fits
+        started = time.perf_counter()
+        if method != TARGET_ONLY:
+            fit = fit.by(method, on_epoch=part.part(factorized, 1).learning(stage, method))
+        fits[method] = fit
+        seconds[method] = time.perf_counter() - started
+        # What was worked out before, and serves other methods too.
+        if method not in (RIDGE, EASE):
+            seconds[method] += factorizations.seconds("telling", spec)
+            if method != TARGET_ONLY:
+                seconds[method] += factorizations.seconds("source", spec)
+        if method in (ROW_MAP, RIDGE):
+            seconds[method] += ground.rows_seconds
+    return fits, seconds
 
 
 def served(

@@ -132,6 +132,8 @@ class Evidence:
     cold
         Who was new to the target: ``users``, or ``items``, which then stand wherever users are
         spoken of.
+    fit_seconds
+        What each method took to fit without the test users, with the factorizations it needs.
     """
 
     metric: str
@@ -140,6 +142,7 @@ class Evidence:
     per_user: pd.DataFrame
     cohorts: pd.DataFrame = field(default_factory=pd.DataFrame)
     cold: str = "users"
+    fit_seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def verdict(self) -> dict[int, Verdict]:

@@ -146,6 +146,7 @@ def _evidence(content: Any, cold: str) -> Evidence:
         "per_user": pd.DataFrame(columns=[USER, SHOTS, METRIC, METHOD, VALUE]),
         "cohorts": _cohorts(content.get("cohorts", [])),
         "cold": cold,
+        "fit_seconds": _named(content.get("fit_seconds", {}), _number),
     }
     return instance(Evidence, values)
 

@@ -20,13 +20,28 @@ from transrec_core.running import Run
 
 ENDING = ".transrec"
 NAME = "transrec run"
-FORMAT = 1
+FORMAT = 2
 """Raised when the classes that are saved change; ``UPGRADES`` tells how older files are read."""
 
 Content = dict[str, Any]
 """What ``run.json`` says."""
 
-UPGRADES: Mapping[int, Callable[[Content], Content]] = {}
+ADDED: Mapping[str, Content] = {
+    "Evidence": {"fit_seconds": {"map": []}},
+    "Settings": {"deep": False},
+}
+"""Fields that classes have since format 2, with what they say of an older run."""
+
+
+def _with_added(content: Content) -> Content:
+    objects = content.get("objects")
+    for entry in objects if isinstance(objects, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("fields"), dict):
+            entry["fields"] = {**ADDED.get(str(entry.get("type")), {}), **entry["fields"]}
+    return content
+
+
+UPGRADES: Mapping[int, Callable[[Content], Content]] = {1: _with_added}
 """By the format that a file has: what turns its content into that of the next format."""
 
 ABOUT_LENGTH = 1000

@@ -77,6 +77,7 @@ def _kind(evidence: Evidence) -> dict[str, Any]:
         "metric": evidence.metric,
         "shots": [shot.to_json() for shot in evidence.shots],
         "cohorts": evidence.cohorts.to_dict("records"),
+        "fit_seconds": dict(evidence.fit_seconds),
     }
 
 
@@ -125,6 +126,7 @@ def _command(
     words += ["--rank", "auto" if settings.rank is None else str(settings.rank)]
     words += ["--lam", "auto" if settings.lam is None else repr(settings.lam)]
     words += ["--cold", settings.cold, "--budget", f"{settings.budget:g}"]
+    words += ["--deep"] if settings.deep else []
     words += ["--merge-editions"] if settings.merge_editions else []
     words += ["--leave-out-crosslisted"] if settings.leave_out_crosslisted else []
     return [*words, "--top", str(settings.top), "--seed", str(settings.seed)]

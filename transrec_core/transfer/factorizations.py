@@ -1,5 +1,6 @@
 """The factorizations of one run: each is made once, and from an earlier run's where that fits."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -52,10 +53,15 @@ class Factorizations:
     def __init__(self, earlier: Mapping[tuple[str, Part], Factors] | None = None) -> None:
         self._earlier = dict(earlier or {})
         self._made: dict[tuple[str, Part, int, float], Factors] = {}
+        self._seconds: dict[tuple[str, Part, int, float], float] = {}
 
     def has(self, part: Part, spec: FitSpec) -> bool:
         """Whether this was made before."""
         return (spec.feedback, part, spec.rank, spec.lam) in self._made
+
+    def seconds(self, part: Part, spec: FitSpec) -> float:
+        """What it took to make this; 0 where it was not made, or was there before the run."""
+        return self._seconds.get((spec.feedback, part, spec.rank, spec.lam), 0.0)
 
     def fit(
         self,
@@ -108,11 +114,13 @@ class Factorizations:
             found = start
         else:
             domain = "source" if part == "source" else "target"
+            started = time.perf_counter()
             found = spec.factorize(
                 matrix,
                 start,
                 None if on_fit is None else lambda half, value: on_fit(domain, half, value),
             )
+            self._seconds[key] = time.perf_counter() - started
         self._made[key] = found
         return found
 

@@ -41,10 +41,14 @@ SERVED_BASELINES = (POPULARITY, TARGET_ONLY, EASE)
 """Baselines that lists can be made by."""
 
 FACTOR_MAP, ROW_MAP, JOINT, RIDGE = "factor_map", "row_map", "joint", "ridge"
-NEURAL_MAP, CONTENT, CODEBOOK = "neural_map", "content", "codebook"
+CONTENT, CODEBOOK = "content", "codebook"
+NEURAL_MAP = "neural_map"
 
 OnFit = Callable[[str, int, float], None]
 """Called with the domain being fitted, half-sweeps done and J."""
+
+OnEpoch = Callable[[int, float], None]
+"""Called by methods that learn in epochs, with those done and the error on users held back."""
 
 
 @dataclass(frozen=True)
@@ -164,17 +168,25 @@ class TransferFit:
         """What is expected of a user whom nobody knows, where target data alone places users."""
         return mean_prior(self.plain, self.trained_counts, 1)
 
-    def by(self, method: str, *, shuffle: int | None = None) -> "TransferFit":
+    def by(
+        self, method: str, *, shuffle: int | None = None, on_epoch: OnEpoch | None = None
+    ) -> "TransferFit":
         """The same factorizations with another method between them.
 
         ``shuffle`` makes it a placebo, a different one for each number: who is who in the source is
-        permuted before the method learns; of ``codebook`` the entries are.
+        permuted before the method learns; of ``codebook`` the entries are. What ``on_epoch`` raises
+        stops the learning.
+
+        Raises
+        ------
+        MissingExtraError
+            A network without the extra that trains it.
         """
         links = self.links(shuffle)
         unlearned = replace(self, method=method, target=self.alone)
         if method in _BY_USERS and len(_learners(unlearned)) < 2:
             return replace(unlearned, knowledge=None)
-        return _LEARNERS[method](unlearned, links, shuffle)
+        return _LEARNERS[method](unlearned, Lesson(links, shuffle, on_epoch))
 
     def links(self, shuffle: int | None = None) -> "NDArray[np.integer]":
         """Who each shared user is in the source; permuted for a placebo."""
@@ -335,6 +347,25 @@ def applicable(ground: Ground, model: str) -> dict[str, str]:
 # ── what each method learns ──────────────────────────────────────────────────────────────────────
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """How a method learns.
+
+    Attributes
+    ----------
+    links
+        Who each shared user is in the source.
+    shuffle
+        Number of the placebo; ``None`` where it is none.
+    on_epoch
+        See ``TransferFit.by``.
+    """
+
+    links: "NDArray[np.integer]"
+    shuffle: int | None
+    on_epoch: OnEpoch | None
+
+
 def _learners(fit: TransferFit) -> "NDArray[np.integer]":
     """Positions of the shared users with target data, among those to learn from."""
     counts = fit.trained_counts[fit.pair.target_rows[fit.map_users]]
@@ -350,40 +381,42 @@ def _places(
     return FoldedUsers(target.user_factors[rows], bias), fit.trained_counts[rows]
 
 
-def _by_factors(fit: TransferFit, links: "NDArray[np.integer]", shuffle: int | None) -> TransferFit:
+def _by_factors(fit: TransferFit, lesson: Lesson) -> TransferFit:
     who = _learners(fit)
     features = factor_features(fit.source, fit.pair.source.counts)
     users, counts = _places(fit, fit.pair.target_rows[who])
     if fit.method == NEURAL_MAP:
-        network = fit_neural_map(features[links[who]], fit.alone, users, counts, seed=fit.spec.seed)
+        network = fit_neural_map(
+            features[lesson.links[who]], fit.alone, users, counts, seed=fit.spec.seed
+        )
         return replace(fit, knowledge=MappedByNetwork(network, features, fit.source))
-    found = fit_linear_map(features[links[who]], fit.alone, users, counts)
+    found = fit_linear_map(features[lesson.links[who]], fit.alone, users, counts)
     return replace(
         fit, knowledge=MappedFactors(found, features, fit.source, fit.pair.source.matrix)
     )
 
 
-def _by_rows(fit: TransferFit, links: "NDArray[np.integer]", shuffle: int | None) -> TransferFit:
+def _by_rows(fit: TransferFit, lesson: Lesson) -> TransferFit:
     who = _learners(fit)
     rows = fit.ground.rows
     users, counts = _places(fit, fit.pair.target_rows[who])
     found = fit_linear_map(
-        rows.features_of(links[who]), fit.alone, users, counts, standardise=False
+        rows.features_of(lesson.links[who]), fit.alone, users, counts, standardise=False
     )
     return replace(fit, knowledge=MappedRows(found, rows))
 
 
-def _by_joint(fit: TransferFit, links: "NDArray[np.integer]", shuffle: int | None) -> TransferFit:
-    known, target = fit_joint(fit.pair, fit.spec, fit.trained_on, links, fit.map_users)
+def _by_joint(fit: TransferFit, lesson: Lesson) -> TransferFit:
+    known, target = fit_joint(fit.pair, fit.spec, fit.trained_on, lesson.links, fit.map_users)
     return replace(fit, knowledge=known, target=target)
 
 
-def _by_ridge(fit: TransferFit, links: "NDArray[np.integer]", shuffle: int | None) -> TransferFit:
+def _by_ridge(fit: TransferFit, lesson: Lesson) -> TransferFit:
     who = _learners(fit)
     earlier = fit.knowledge if isinstance(fit.knowledge, ItemRidge) else None
     found = fit_item_ridge(
         fit.ground.rows,
-        links[who],
+        lesson.links[who],
         fit.trained_on,
         fit.pair.target_rows[who],
         fit.spec.penalty,
@@ -392,10 +425,10 @@ def _by_ridge(fit: TransferFit, links: "NDArray[np.integer]", shuffle: int | Non
     return replace(fit, knowledge=found)
 
 
-def _by_content(fit: TransferFit, links: "NDArray[np.integer]", shuffle: int | None) -> TransferFit:
+def _by_content(fit: TransferFit, lesson: Lesson) -> TransferFit:
     """Learn on the target's own users what a profile says; links are not needed."""
     if fit.ground.by_words:
-        return _by_rows(fit, links, shuffle)
+        return _by_rows(fit, lesson)
     source, target = fit.ground.profiles
     who = np.flatnonzero(fit.trained_counts > 0)
     users, counts = _places(fit, who)
@@ -410,21 +443,17 @@ def _middle(rows: SourceRows) -> "NDArray[np.float64]":
     return np.asarray(rows.features_of(told).mean(axis=0))
 
 
-def _by_codebook(
-    fit: TransferFit, links: "NDArray[np.integer]", shuffle: int | None
-) -> TransferFit:
+def _by_codebook(fit: TransferFit, lesson: Lesson) -> TransferFit:
     codebook = learn_codebook(
         fit.source, fit.pair.source.matrix, clusters=fit.spec.rank, seed=fit.spec.seed
     )
-    if shuffle is not None:
-        codebook = random_codebook(codebook, seed=shuffle)
+    if lesson.shuffle is not None:
+        codebook = random_codebook(codebook, seed=lesson.shuffle)
     target = expand(codebook, fit.alone, fit.trained_on, seed=fit.spec.seed)
     return replace(fit, target=target, knowledge=Average(target, fit.trained_counts))
 
 
-_LEARNERS: Mapping[
-    str, Callable[[TransferFit, "NDArray[np.integer]", int | None], TransferFit]
-] = {
+_LEARNERS: Mapping[str, Callable[[TransferFit, Lesson], TransferFit]] = {
     FACTOR_MAP: _by_factors,
     ROW_MAP: _by_rows,
     JOINT: _by_joint,

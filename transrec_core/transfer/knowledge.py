@@ -5,6 +5,7 @@ user's own target data. Learning reads training users alone, and who is who from
 a placebo is the same learning with the links permuted.
 """
 
+import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -66,11 +67,23 @@ class Ground:
     by_words: bool = False
 
     @cached_property
+    def _timed_rows(self) -> tuple[SourceRows, float]:
+        started = time.perf_counter()
+        if self.by_words:
+            rows = along_directions(self.pair.source.matrix, self.seed)
+        else:
+            rows = rows_of(self.pair.source, self.feedback, self.seed)
+        return rows, time.perf_counter() - started
+
+    @property
     def rows(self) -> SourceRows:
         """Every source user's own row."""
-        if self.by_words:
-            return along_directions(self.pair.source.matrix, self.seed)
-        return rows_of(self.pair.source, self.feedback, self.seed)
+        return self._timed_rows[0]
+
+    @property
+    def rows_seconds(self) -> float:
+        """What it took to work out ``rows``."""
+        return self._timed_rows[1]
 
     @cached_property
     def profiles(self) -> tuple[SourceRows, SourceRows]:

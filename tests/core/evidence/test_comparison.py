@@ -15,9 +15,9 @@ from transrec_core.evidence.choosing import MAX_CANDIDATES, Axis, Search
 from transrec_core.evidence.comparison import compare_domains
 from transrec_core.evidence.splitting import split_users
 from transrec_core.progress import Meter
-from transrec_core.settings import PRIORS, Settings
+from transrec_core.settings import DEEP, PRIORS, Settings
 
-LINKED = tuple(method for method in PRIORS if method != "codebook")
+LINKED = tuple(method for method in PRIORS if method not in ("codebook", *DEEP))
 """Methods that know something of single users."""
 
 QUICK = Settings(feedback="implicit", rank=4, lam=0.02, shots=(0, 1, 5))
@@ -63,7 +63,7 @@ def test_clicks_have_no_rating_evidence():
     assert found.ratings is None
     assert set(found.ranking.shots[0].methods) == {
         "popularity", "target_only", "ease", "factor_map", "row_map", "ridge", "joint",
-        "neural_map", "auto",
+        "auto",
     }  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def test_auto_measures_all_priors_and_lists_use_the_one_that_validation_users_ch
         if row["method"] in PRIORS:
             scores[row["method"]] = max(row["ndcg@10"], scores.get(row["method"], 0.0))
     assert set(scores) == set(LINKED)
-    assert set(chosen.left_out) == {"codebook"}
+    assert set(chosen.left_out) == {"codebook", *DEEP}
     assert scores[chosen.method] == max(scores.values())
     for shot in found.headline.shots:
         assert shot.transfer == chosen.method
@@ -242,3 +242,12 @@ def test_a_small_budget_leaves_methods_out_and_says_so():
 def test_nmf_is_compared_in_the_same_way():
     found = compare_domains(checkerboard(users=300), replace(QUICK, model="nmf"), Meter()).headline
     assert found.verdict[0] == "helps"
+
+
+def test_what_every_method_took_to_fit_is_told():
+    pair = checkerboard(users=300)
+    found = compare_domains(pair, QUICK, Meter(), texts=texts_of(pair)).headline
+    assert set(found.fit_seconds) == {*LINKED, "target_only", "ease"}
+    assert min(found.fit_seconds.values()) > 0
+    # Both factorizations and the learning, not the learning alone.
+    assert found.fit_seconds["factor_map"] > found.fit_seconds["target_only"] / 2

@@ -25,7 +25,7 @@ def test_the_contract(cases):
     found = _evidence(cases)
     assert set(found) == {"verdict", "metric", "shots", "chosen", "data", "config", "version",
                           "test_users", "validation_users", "seconds", "ratings", "command",
-                          "cohorts", "checks"}  # fmt: skip
+                          "cohorts", "fit_seconds", "checks"}  # fmt: skip
     assert found["verdict"] == {"0": "helps", "2": "no evidence", "5": "no evidence", "10": "hurts"}
     assert found["metric"] == "ndcg@10"
     first = found["shots"][0]
@@ -45,7 +45,7 @@ def test_the_contract(cases):
     assert set(first["methods"]["popularity"]) == {"mean", "low", "high"}
     assert set(first["placebo"]) >= {"low", "high"}
     assert found["ratings"]["metric"] == "rmse"
-    assert set(found["ratings"]) == {"verdict", "metric", "shots", "cohorts"}
+    assert set(found["ratings"]) == {"verdict", "metric", "shots", "cohorts", "fit_seconds"}
     assert "ratings" not in _evidence(cases, both=False)
 
 
@@ -70,7 +70,7 @@ def test_json_has_no_nan(cases):
         Settings(),
         Settings(feedback="implicit", method="factor_map", model="nmf", rank=7, lam=0.125,
                  shots=(0, 3), top=5, seed=9),
-        Settings(method="content", cold="items", merge_editions=True, budget=7.5,
+        Settings(method="content", cold="items", merge_editions=True, budget=7.5, deep=True,
                  leave_out_crosslisted=True),
     ],
 )  # fmt: skip
@@ -86,7 +86,7 @@ def test_the_command_repeats_the_run(cases, settings):
         assert options.items == ["./-titles.csv", "more.csv"]
         assert options.source_items == []
         names = ["feedback", "method", "model", "rank", "lam", "top", "seed", "cold", "budget",
-                 "merge_editions", "leave_out_crosslisted"]  # fmt: skip
+                 "merge_editions", "leave_out_crosslisted", "deep"]  # fmt: skip
         names += ["shots"] if command == found["command"] else []
         for name in names:
             assert getattr(options, name) == getattr(settings, name), name
