@@ -15,6 +15,8 @@ DEEP = ("neural_map",)
 PRIORS = ("factor_map", "row_map", "ridge", "joint", "content", "codebook", *DEEP)
 METHODS = ("auto", *PRIORS)
 DEFAULT_SHOTS = (0, 1, 2, 5, 10)
+TFIDF = "tfidf"
+"""The text model that a plain installation has: words, weighted by how rare they are."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,10 @@ class Settings:
     leave_out_crosslisted
         Whether source items with nearly the same users as a target item, probably the same product
         under another id, are left out: they would fake a gain.
+    text_model
+        What reads items' texts: ``"tfidf"`` counts words; else a language model of the extra
+        ``text``, by the name of an installed package that carries one, by a name on the Hugging
+        Face hub, or by its folder.
     seed
         Seed of everything random.
     """
@@ -86,6 +92,7 @@ class Settings:
     cold: Cold = "users"
     merge_editions: bool = False
     leave_out_crosslisted: bool = False
+    text_model: str = TFIDF
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -132,6 +139,11 @@ class Settings:
         require(0 < self.test_share < 1, "test_share", "between 0 and 1")
         require(self.min_target >= 2, "min_target", "at least 2")
         require(self.budget > 0, "budget", "above zero")
+        require(
+            bool(self.text_model.strip()) and self.text_model.isprintable(),
+            "text_model",
+            f"{TFIDF}, the name of a language model, or the folder of one",
+        )
         require(self.seed >= 0, "seed", "zero or a positive whole number")
 
     def to_json(self) -> dict[str, Any]:

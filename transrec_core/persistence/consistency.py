@@ -21,6 +21,7 @@ from transrec_core.transfer.knowledge import (
     MappedByNetwork,
     MappedFactors,
     MappedRows,
+    Texts,
 )
 from transrec_core.transfer.linear_map import LinearMap, SourceRows
 from transrec_core.transfer.neural_map import NeuralMap
@@ -142,6 +143,14 @@ def _item_ridge(made: ItemRidge) -> "Iterator[tuple[bool, str]]":
         yield _width(made.rows) == len(made.centre), "features and weights differ"
 
 
+def _texts(made: Texts) -> "Iterator[tuple[bool, str]]":
+    vectors = (made.source_vectors, made.target_vectors)
+    for frame, rows in zip((made.source, made.target), vectors, strict=True):
+        yield rows is None or rows.shape[:-1] == (len(frame),), "texts and their vectors differ"
+    widths = {rows.shape[1:] for rows in vectors if rows is not None}
+    yield len(widths) <= 1, "the vectors of the two catalogues differ in length"
+
+
 def _run(made: Run) -> "Iterator[tuple[bool, str]]":
     ours, theirs = made.pair, made.fit.ground.pair
     for one, other in ((ours.source, theirs.source), (ours.target, theirs.target)):
@@ -177,5 +186,6 @@ _RULES: Mapping[type, Callable[[Any], Any]] = {
     NeuralMap: _neural_map,
     Run: _run,
     SourceRows: _source_rows,
+    Texts: _texts,
     TransferFit: _fit,
 }

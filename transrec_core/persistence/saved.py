@@ -28,7 +28,9 @@ Content = dict[str, Any]
 
 ADDED: Mapping[str, Content] = {
     "Evidence": {"fit_seconds": {"map": []}},
-    "Settings": {"deep": False},
+    "Ground": {"nameless": False},
+    "Settings": {"deep": False, "text_model": "tfidf"},
+    "Texts": {"source_vectors": None, "target_vectors": None},
 }
 """Fields that classes have since format 2, with what they say of an older run."""
 

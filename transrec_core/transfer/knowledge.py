@@ -6,6 +6,7 @@ a placebo is the same learning with the links permuted.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -35,10 +36,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Texts:
-    """Titles, genres and descriptions of both catalogues: index item_id, as ``Items.frame``."""
+    """What the items of both catalogues are about.
+
+    Attributes
+    ----------
+    source, target
+        Titles, genres and descriptions: index item_id, as ``Items.frame``.
+    source_vectors, target_vectors
+        What a language model makes of them, items × dimensions in the same order, zero for an item
+        without text; ``None`` where their words are read.
+    """
 
     source: pd.DataFrame
     target: pd.DataFrame
+    source_vectors: "NDArray[np.float32] | None" = None
+    target_vectors: "NDArray[np.float32] | None" = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,8 @@ class Ground:
     by_words
         Whether the source is the words of the target's items (which are the users of this pair):
         its values are weights of words then.
+    nameless
+        Whether its columns are the dimensions of a language model, not words that tell anything.
     """
 
     pair: DomainPair
@@ -65,6 +79,7 @@ class Ground:
     seed: int
     texts: Texts | None = None
     by_words: bool = False
+    nameless: bool = False
 
     @cached_property
     def _timed_rows(self) -> tuple[SourceRows, float]:
@@ -94,18 +109,33 @@ class Ground:
         from transrec_core.content.features import text_features
 
         assert self.texts is not None, "content needs the texts of both catalogues"
-        domains = (self.pair.source, self.pair.target)
-        frames = [
-            frame.reindex(domain.items).fillna("")
-            for domain, frame in zip(domains, (self.texts.source, self.texts.target), strict=True)
-        ]
-        places = text_features(frames, seed=self.seed)
+        texts, domains = self.texts, (self.pair.source, self.pair.target)
+        places: Sequence[NDArray[np.floating]]
+        if texts.source_vectors is not None and texts.target_vectors is not None:
+            places = [
+                _in_order(texts.source_vectors, texts.source.index, domains[0].items),
+                _in_order(texts.target_vectors, texts.target.index, domains[1].items),
+            ]
+        else:
+            frames = [
+                frame.reindex(domain.items).fillna("")
+                for domain, frame in zip(domains, (texts.source, texts.target), strict=True)
+            ]
+            places = text_features(frames, seed=self.seed)
         mean = Reading(power=1, ones=True)
         source, target = (
             SourceRows(mean.cells(domain.matrix), place, mean)
             for domain, place in zip(domains, places, strict=True)
         )
         return source, target
+
+
+def _in_order(
+    vectors: "NDArray[np.float32]", have: pd.Index, wanted: pd.Index
+) -> "NDArray[np.floating]":
+    """Rows of the wanted items; zero for those that there are none of."""
+    rows = have.get_indexer(wanted)
+    return np.where(rows[:, None] >= 0, vectors[rows], np.float32(0))
 
 
 @dataclass(frozen=True)
