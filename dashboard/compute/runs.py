@@ -28,6 +28,7 @@ SETTING_WORDS = {
     "leave_out_crosslisted": "products listed twice",
     "seed": "seed",
     "deep": "networks",
+    "text_model": "what reads texts",
     "alpha0": "α₀",
     "regularization_exponent": "ν",
     "shots": "shots",
