@@ -137,6 +137,11 @@ COLUMN_HELP = {
     "Ratings": "Ratings in the source.",
     "Density": "Share of the source's cells, users times items, that are filled.",
     "Time": "How long the pilot took.",
+    "Time to fit": "What it took to fit without the test users, with the factorizations it needs; "
+    "choosing its parameters took more.",
+    "Gain over the baseline": "Mean difference to the best baseline, one by one. Above zero is "
+    "better, also for errors.",
+    "Interval": "Whether the 95 % interval of the gain lies above zero, below it, or around it.",
     "Metric": "NDCG of lists: higher is better. RMSE of predicted ratings: lower is better.",
     "Target ratings": "Share of the other users' target ratings that were kept, and their number.",
 }
@@ -194,6 +199,13 @@ def method_word(name: str, cold: str = "users") -> str:
     """The display name of a method."""
     words = method_words(name, cold)
     return words if words != name else name.replace("_", " ").capitalize()
+
+
+def method_label(name: str, cold: str = "users") -> str:
+    """A method's name where there is little room: what stands in its brackets, if anything."""
+    words = method_word(name, cold)
+    found = re.fullmatch(r"Transfer \((.+)\)", words)
+    return found[1].capitalize() if found else "EASE" if "(EASE)" in words else words
 
 
 def method_help(name: str, cold: str = "users") -> str:

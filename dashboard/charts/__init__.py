@@ -7,6 +7,7 @@ escaped, and selections map back through integer ``customdata``.
 from dashboard.charts.data import compare_bars, tinted
 from dashboard.charts.evidence import (
     cohort_dots,
+    cost_dots,
     difference_dots,
     gain_dots,
     k_shot_curve,
@@ -48,6 +49,7 @@ __all__ = [
     "cohort_dots",
     "compare_bars",
     "contribution_steps",
+    "cost_dots",
     "difference_dots",
     "gain_dots",
     "item_closeup",

@@ -1,5 +1,7 @@
 """The comparison as figures: curves, gains, the search for parameters."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +10,10 @@ import plotly.graph_objects as go
 
 from dashboard import wording
 from dashboard.charts.style import Palette, palette, plot_text, styled, translucent
-from transrec_core.evidence.results import AUTO, Evidence
-from transrec_core.reporting.sentences import counted, one
+from transrec_core.evidence.costs import Cost, Costs
+from transrec_core.evidence.results import AUTO, Evidence, Interval
+from transrec_core.reporting.sentences import counted, one, seconds_words
+from transrec_core.settings import DEEP
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ _LINES = {
     "joint": ("hexagon", "longdash"),
     "content": ("star", "dot"),
     "neural_map": ("cross", "longdashdot"),
+    "meta_map": ("hexagram", "dashdot"),
+    "two_tower": ("star-square", "longdash"),
     "codebook": ("hourglass", "solid"),
     "target_only": ("diamond", "solid"),
     "ease": ("diamond-tall", "dash"),
@@ -246,6 +252,160 @@ def gain_dots(evidence: Evidence, dark: bool = False) -> go.Figure:
     )
     figure.update_layout(dragmode="pan")
     return figure
+
+
+_TICKS = {
+    0.001: "1 ms", 0.01: "0.01 s", 0.1: "0.1 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min",
+    3600: "1 h", 36_000: "10 h",
+}  # fmt: skip
+LEAST_SECONDS = 0.001
+"""What took less stands here: a logarithmic axis has no zero."""
+
+
+def cost_dots(found: Costs, evidence: Evidence, dark: bool = False) -> go.Figure:
+    """The gain of every method with its interval over the seconds that it takes to fit."""
+    colours = palette(dark)
+    cold, metric = evidence.cold, wording.metric_word(evidence.metric)
+    chosen = evidence.shots[0].transfer
+    groups: dict[str, tuple[str, list[Cost]]] = {
+        "The method that validation chose": (colours.source, []),
+        "Other transfer methods": (colours.faint, []),
+        "Networks": (colours.user, []),
+        "Without the source": (colours.target, []),
+    }
+    names = list(groups)
+    for cost in found.methods:
+        group = (
+            names[0]
+            if cost.method == chosen
+            else names[2]
+            if cost.method in DEEP
+            else names[1]
+            if cost.method in evidence.shots[0].gains
+            else names[3]
+        )
+        groups[group][1].append(cost)
+    x = {cost.method: max(cost.seconds, LEAST_SECONDS) for cost in found.methods}
+    y = {cost.method: cost.gain.mean if cost.gain else 0.0 for cost in found.methods}
+    places = _label_places(x, y, cold, found)
+    figure = go.Figure()
+    for group, (colour, costs) in groups.items():
+        if not costs:
+            continue
+        gains = [cost.gain or Interval(0.0, 0.0, 0.0) for cost in costs]
+        rows = pd.DataFrame(
+            [(g.mean, g.low, g.high) for g in gains], columns=["gain", "low", "high"]
+        )
+        words = [wording.method_word(cost.method, cold) for cost in costs]
+        figure.add_trace(
+            go.Scatter(
+                x=[x[cost.method] for cost in costs],
+                y=rows["gain"],
+                mode="markers+text",
+                name=group,
+                text=[plot_text(wording.method_label(cost.method, cold)) for cost in costs],
+                textposition=[places[cost.method] for cost in costs],
+                textfont={"size": 13, "color": colours.ink},
+                marker={
+                    "symbol": [_LINES.get(cost.method, ("star",))[0] for cost in costs],
+                    "size": 11,
+                    "color": colour,
+                    "line": {"width": 1, "color": colour},
+                },
+                error_y=_bar(rows, translucent(colour, 0.7)),
+                hovertext=[
+                    f"<b>{plot_text(word)}</b><br>"
+                    + (
+                        "the best baseline"
+                        if cost.gain is None
+                        else f"{wording.signed(gain.mean)} "
+                        f"({wording.interval(gain.low, gain.high)})"
+                    )
+                    + f"<br>{seconds_words(cost.seconds)} to fit"
+                    for word, cost, gain in zip(words, costs, gains, strict=True)
+                ],
+                hovertemplate="%{hovertext}<extra></extra>",
+                cliponaxis=False,
+            )
+        )
+    figure.add_hline(y=0, line={"color": colours.faint, "width": 1})
+    title = f"Gain in {metric} and time to fit, with {wording.shots(found.shots)}"
+    styled(figure, title, colours, 480)
+    low, high = math.log10(min(x.values())), math.log10(max(x.values()))
+    room = 0.12 * (high - low) + 0.25
+    figure.update_xaxes(
+        title="Time to fit (logarithmic)",
+        type="log",
+        range=[low - room, high + room],
+        tickvals=list(_TICKS),
+        ticktext=list(_TICKS.values()),
+    )
+    baseline = wording.method_word(found.best_baseline, cold)
+    figure.update_yaxes(title=f"Gain in {metric} (zero: {plot_text(baseline)})")
+    figure.update_layout(dragmode="pan")
+    return figure
+
+
+_PLOT, _LETTER, _LINE, _GAP = (640.0, 330.0), 7.0, 17.0, 9.0
+"""Pixels of the plot at a common width, of a letter, of a line, and beside a marker."""
+_SIDES_OF_A_DOT = {
+    "middle right": (1, 0), "middle left": (-1, 0), "top right": (1, 1), "bottom right": (1, -1),
+    "top left": (-1, 1), "bottom left": (-1, -1),
+}  # fmt: skip
+
+
+def _label_places(
+    x: Mapping[str, float], y: Mapping[str, float], cold: str, found: Costs
+) -> dict[str, str]:
+    """Where each name stands beside its dot: where it overlaps least with what is there already."""
+    if not x:
+        return {}
+    lefts = {name: math.log10(value) for name, value in x.items()}
+    ends = [end for c in found.methods if c.gain for end in (c.gain.low, c.gain.high)] + [0.0]
+    width = max(max(lefts.values()) - min(lefts.values()), 0.1) * 1.4
+    height = max(max(ends) - min(ends), 1e-9) * 1.1
+    dots = {
+        name: (
+            (lefts[name] - min(lefts.values())) / width * _PLOT[0],
+            (y[name] - min(ends)) / height * _PLOT[1],
+        )
+        for name in x
+    }
+    taken = [(a - 7, b - 7, a + 7, b + 7) for a, b in dots.values()]
+    for cost in found.methods:
+        if cost.gain:
+            a = dots[cost.method][0]
+            low, high = (
+                (end - min(ends)) / height * _PLOT[1] for end in (cost.gain.low, cost.gain.high)
+            )
+            taken.append((a - 1, low, a + 1, high))
+    places = {}
+    for name in sorted(x, key=lambda method: dots[method]):
+        a, b = dots[name]
+        length = _LETTER * len(wording.method_label(name, cold))
+
+        def box(
+            side: tuple[int, int], a: float = a, b: float = b, length: float = length
+        ) -> tuple[float, float, float, float]:
+            left = a + _GAP if side[0] > 0 else a - _GAP - length
+            middle = b + side[1] * _LINE * 0.8
+            return left, middle - _LINE / 2, left + length, middle + _LINE / 2
+
+        places[name] = min(
+            _SIDES_OF_A_DOT,
+            key=lambda place: sum(_overlap(box(_SIDES_OF_A_DOT[place]), other) for other in taken),
+        )
+        taken.append(box(_SIDES_OF_A_DOT[places[name]]))
+    return places
+
+
+def _overlap(
+    one_box: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> float:
+    """Area that two boxes share: left, bottom, right, top."""
+    across = min(one_box[2], other[2]) - max(one_box[0], other[0])
+    up = min(one_box[3], other[3]) - max(one_box[1], other[1])
+    return max(across, 0.0) * max(up, 0.0)
 
 
 def tried_heatmap(

@@ -9,6 +9,7 @@ from dashboard.components import chart, fit_form, history
 from dashboard.jobs import Result, Workspace
 from dashboard.wording import escape_md
 from transrec_core.reporting.sentences import (
+    cost_sentences,
     crosslisted_sentence,
     listed,
     method_inside,
@@ -20,9 +21,10 @@ from transrec_core.reporting.sentences import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from transrec_core.evidence.costs import Costs
     from transrec_core.evidence.results import Comparison, Evidence, ShotEvidence
 
-PARTS = ("Curves", "Numbers", "For whom", "Parameters", history.RUNS, "Sources")
+PARTS = ("Curves", "Numbers", "For whom", "Cost", "Parameters", history.RUNS, "Sources")
 KIND_WORDS = {"ranking": "Lists", "ratings": "Ratings"}
 
 
@@ -285,6 +287,34 @@ def _by_shots(table: "pd.DataFrame") -> dict[str, Any]:
             if c.isdigit()
         },
     }
+
+
+def cost(found: "Costs", evidence: "Evidence", dark: bool) -> None:
+    """What each method gains, and what it costs: a figure, a sentence or two, the numbers."""
+    metric, cold = wording.metric_word(evidence.metric), evidence.cold
+    st.header("What each method gains, and what it costs", anchor=False)
+    if not found.methods:
+        st.caption(
+            "How long each method took was not written down in this run. A new fit tells it."
+        )
+        return
+    for sentence in cost_sentences(found, evidence):
+        st.markdown(escape_md(sentence, 600))
+    chart.show(
+        charts.cost_dots(found, evidence, dark),
+        f"cost_dots_{found.shots}",
+        f"Gain in {metric} of each method with its interval against its time to fit",
+        "Each dot is a method: the further up, the more it gains over "
+        f"{method_inside(found.best_baseline, cold)}; the further right, the longer it takes. "
+        "Bars are 95 % intervals. The number of target interactions is picked above. The "
+        f"sentences go by differences {one(cold)} by {one(cold)}, which are told more surely than "
+        "overlapping bars suggest.",
+    )
+    chart.table(
+        compute.cost_table(found, cold),
+        f"cost_table_{found.shots}",
+        f"Time to fit and gain in {metric} of each method, the quickest first",
+    )
 
 
 def choices(space: Workspace, result: Result, kind: str, evidence: "Evidence", dark: bool) -> None:

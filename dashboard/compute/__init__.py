@@ -16,6 +16,7 @@ from dashboard.compute.evidence import (
     chosen_of,
     cohort_rows,
     cohort_tables,
+    cost_table,
     evidence_parts,
     evidences,
     further_table,
@@ -26,6 +27,7 @@ from dashboard.compute.evidence import (
     served_table,
     settled_table,
     tried_table,
+    worth,
 )
 from dashboard.compute.export import (
     bundle,
@@ -247,6 +249,7 @@ __all__ = [
     "colourings",
     "commands",
     "configuration",
+    "cost_table",
     "decode_ids",
     "difference_frame",
     "dismiss",
@@ -360,5 +363,6 @@ __all__ = [
     "users",
     "views",
     "ways_without_overlap",
+    "worth",
     "wrong_rows",
 ]

@@ -6,12 +6,15 @@ from typing import Any
 import pandas as pd
 
 from dashboard import wording
+from dashboard.compute.memory import remember
 from dashboard.jobs import Result
+from transrec_core.evidence.costs import Costs, costs
 from transrec_core.evidence.results import AUTO, Chosen, Comparison, Evidence, ShotEvidence
 from transrec_core.reporting.sentences import (
     cohort_words,
     level_words,
     parameter_words,
+    seconds_words,
     served_words,
 )
 
@@ -127,6 +130,40 @@ def all_gains(shot: ShotEvidence, cold: str) -> pd.DataFrame:
             for name, gain in shot.gains.items()
         ]
     )
+
+
+def worth(result: Result, kind: str, shot: ShotEvidence) -> Costs:
+    """What every method gains beside what it takes to fit, at one number of shots."""
+    return remember(
+        result,
+        ("costs", kind, shot.shots),
+        lambda: costs(
+            evidences(result)[kind], shot, chosen_of(result, kind), result.run.settings.seed
+        ),
+    )
+
+
+def cost_table(found: Costs, cold: str) -> pd.DataFrame:
+    """The methods by what they take, the quickest first, one row each, in words."""
+    rows = []
+    for cost in found.methods:
+        gain = cost.gain
+        rows.append(
+            {
+                "Method": wording.method_word(cost.method, cold),
+                "Time to fit": seconds_words(cost.seconds),
+                "Gain over the baseline": "–" if gain is None else wording.signed(gain.mean),
+                "95 % interval": "–" if gain is None else wording.interval(gain.low, gain.high),
+                "Interval": "the baseline itself"
+                if gain is None
+                else "above zero"
+                if gain.low > 0
+                else "below zero"
+                if gain.high < 0
+                else "zero inside",
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def further_table(shot: ShotEvidence, cold: str) -> pd.DataFrame:

@@ -38,7 +38,7 @@ else:
     comparison.verdict(shot, evidence, state.link_params(space))
     comparison.warning(result.run.comparison)
     history.change_line(space, result, kind, shot.shots)
-    curves, numbers, whom, parameters, runs, sources = comparison.parts()
+    curves, numbers, whom, cost, parameters, runs, sources = comparison.parts()
     with curves:
         if curves.open:
             comparison.curves(evidence, dark)
@@ -48,6 +48,9 @@ else:
     with whom:
         if whom.open:
             comparison.cohorts(evidence, shot, dark)
+    with cost:
+        if cost.open:
+            comparison.cost(compute.worth(result, kind, shot), evidence, dark)
     with parameters:
         if parameters.open:
             comparison.choices(space, result, kind, evidence, dark)

@@ -11,7 +11,8 @@ import pytest
 
 from dashboard import charts, compute, jobs, wording
 from dashboard.compute import Histogram
-from transrec_core.evidence.results import Evidence
+from transrec_core.evidence.costs import Cost, Costs, costs
+from transrec_core.evidence.results import Evidence, Interval
 from transrec_core.running import Run
 from transrec_core.settings import METHODS
 from transrec_core.space import ItemMap
@@ -38,6 +39,7 @@ def every_figure(evidence: Evidence, items: ItemMap, dark: bool) -> dict[str, go
     return {
         "curve": charts.k_shot_curve(evidence, dark),
         "dots": charts.gain_dots(evidence, dark),
+        "costs": charts.cost_dots(costs(evidence, evidence.shots[0]), evidence, dark),
         "tried": charts.tried_heatmap(tried, "score", "Target only", dark),
         "bars": charts.compare_bars(bars, "Ratings", "Rating", "Share", dark),
         "map": charts.item_scatter(items, found=[1], chosen=0, near={2: "x"}, dark=dark),
@@ -143,6 +145,46 @@ def test_lower_is_better_turns_the_placebo_band(evidence: Evidence) -> None:
 def test_the_same_methods_look_different_in_more_than_colour(evidence: Evidence) -> None:
     lines = [t for t in charts.k_shot_curve(evidence).data if t.mode == "lines+markers"]
     assert len({(t.line.dash, t.marker.symbol) for t in lines}) == len(lines)
+
+
+def test_every_method_has_its_own_symbol() -> None:
+    from dashboard.charts.evidence import _LINES
+
+    assert set(METHODS) | set(BASELINES) <= set(_LINES)
+    assert len(set(_LINES.values())) == len(_LINES)
+
+
+def test_gains_lie_over_seconds_with_names_beside_the_dots(evidence: Evidence) -> None:
+    found = costs(evidence, evidence.shots[0])
+    figure = charts.cost_dots(found, evidence)
+    dots = {
+        text: (x, y)
+        for trace in figure.data
+        for text, x, y in zip(trace.text, trace.x, trace.y, strict=True)
+    }
+    assert len(dots) == len(found.methods) > 3
+    for cost in found.methods:
+        x, y = dots[wording.method_label(cost.method)]
+        assert x == pytest.approx(max(cost.seconds, 0.001))
+        assert y == pytest.approx(cost.gain.mean if cost.gain else 0)
+    assert figure.layout.xaxis.type == "log"
+    assert any(shape.y0 == shape.y1 == 0 for shape in figure.layout.shapes)
+
+
+def test_names_of_methods_that_are_alike_do_not_lie_on_each_other(evidence: Evidence) -> None:
+    gain = Interval(0.05, 0.04, 0.06)
+    pair = (Cost("factor_map", 1.0, gain), Cost("row_map", 1.02, gain))
+    far = Cost("neural_map", 30.0, Interval(-0.02, -0.03, -0.01))
+    figure = charts.cost_dots(Costs(0, "target_only", (*pair, far), "", None), evidence)
+    places = {
+        text: place
+        for trace in figure.data
+        for text, place in zip(trace.text, trace.textposition, strict=True)
+    }
+    assert places["Factor map"] != places["Row map"]
+    # What took no time has a place too, though the axis has no zero.
+    nothing = Costs(0, "target_only", (Cost("target_only", 0.0, None),), "", None)
+    assert charts.cost_dots(nothing, evidence).data[0].x[0] > 0
 
 
 def drawn(figure: go.Figure) -> dict[str, Any]:

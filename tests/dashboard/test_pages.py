@@ -448,3 +448,31 @@ def test_a_file_in_one_dropzone_does_not_empty_another(open_app: OpenApp) -> Non
     assert not app.exception
     assert "one.csv" in text(app)
     assert "two.csv" in text(app)
+
+
+def test_the_cost_of_every_method_stands_beside_its_gain(
+    open_app: OpenApp, fitted: jobs.Workspace
+) -> None:
+    app = open_app(fitted, "compare")
+    app.session_state["compare_part"] = "Cost"
+    app.run()
+    assert not app.exception
+    said = text(app)
+    assert "What each method gains, and what it costs" in said
+    assert "that takes longer" in said
+    table = next(f.value for f in app.dataframe if "Time to fit" in f.value.columns)
+    assert {"Target only", "Transfer (factor map)", "Transfer (ridge)"} <= set(table["Method"])
+    assert list(table["Gain over the baseline"]).count("–") <= 1
+    assert fitted.shown is not None
+    comparison = fitted.shown.run.comparison
+    assert comparison is not None
+    older = dataclasses.replace(comparison.headline, fit_seconds={})
+    untimed = dataclasses.replace(comparison, ranking=older)
+    fitted.install(
+        dataclasses.replace(fitted.shown.run, comparison=untimed), fitted.inputs, ("a", "b"), "c7"
+    )
+    app = open_app(fitted, "compare")
+    app.session_state["compare_part"] = "Cost"
+    app.run()
+    assert "was not written down in this run" in text(app)
+    assert charts(app) == 0

@@ -75,7 +75,7 @@ def test_an_opened_run_shows_on_every_page_without_its_data(
     assert not app.exception
     assert "After a fit, this page" not in text(app)
     if page == "compare":
-        for part in ("Curves", "Numbers", "For whom", "Parameters", "Runs", "Sources"):
+        for part in ("Curves", "Numbers", "For whom", "Cost", "Parameters", "Runs", "Sources"):
             app.session_state["compare_part"] = part
             app.run()
             assert not app.exception

@@ -144,7 +144,8 @@ def metrics_table(comparison: Comparison) -> pd.DataFrame:
     -------
     metric, shots, users, method, mean, low, high (95 % interval; empty for further metrics), then
     for what is compared with the best baseline: baseline, gain, gain_low, gain_high, p, p_holm,
-    helped, harmed; and verdict, beside the method that it speaks of.
+    helped, harmed; verdict, beside the method that it speaks of; and fit_seconds of methods whose
+    time is known.
     """
     rows: list[dict[str, Any]] = []
     for kind in (comparison.ranking, comparison.ratings):
@@ -153,6 +154,7 @@ def metrics_table(comparison: Comparison) -> pd.DataFrame:
             told = {"shots": shot.shots, "users": shot.users}
             for name, found in shot.methods.items():
                 row = {"metric": kind.metric, **told, "method": name, **vars(found)}
+                row["fit_seconds"] = kind.fit_seconds.get(name)
                 if name in shot.gains:
                     gain = shot.gains[name]
                     row |= {
@@ -174,6 +176,7 @@ def metrics_table(comparison: Comparison) -> pd.DataFrame:
     columns = (
         "metric", "shots", "users", "method", "mean", "low", "high", "baseline", "gain",
         "gain_low", "gain_high", "p", "p_holm", "helped", "harmed", "verdict",
+        "fit_seconds",
     )  # fmt: skip
     table = pd.DataFrame(rows).reindex(columns=list(columns))
     return table.assign(**{name: table[name].fillna("") for name in ("baseline", "verdict")})

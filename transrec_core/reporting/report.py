@@ -4,6 +4,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from transrec_core.evidence.costs import costs
 from transrec_core.evidence.results import (
     Chosen,
     Comparison,
@@ -16,6 +17,7 @@ from transrec_core.evidence.results import (
 from transrec_core.reporting.curve import curve_svg
 from transrec_core.reporting.sentences import (
     cohort_words,
+    cost_sentences,
     counted,
     crosslisted_sentence,
     level_words,
@@ -25,8 +27,10 @@ from transrec_core.reporting.sentences import (
     number,
     one,
     parameter_words,
+    seconds_words,
     served_words,
     verdict_sentence,
+    who,
 )
 from transrec_core.showing import plain
 
@@ -84,7 +88,7 @@ def report_html(comparison: Comparison, evidence: Mapping[str, Any]) -> str:
         f"<h1>{escape(verdict_sentence(headline.shots[0], headline))}</h1>",
         f'<p class="note">{_tested(comparison)}</p>',
         *_warnings(comparison),
-        *(_evidence(kind) for kind in kinds),
+        *(_evidence(kind, _chosen_for(comparison, kind)) for kind in kinds),
         "<h2>What was chosen</h2>",
         f"<p>Settled on validation {them}, before any test {one(headline.cold)} was looked at.</p>",
         *(_chosen(kind, chosen, headline.cold) for kind, chosen in comparison.chosen.items()),
@@ -140,7 +144,11 @@ def _warnings(comparison: Comparison) -> list[str]:
     return [f"<h2>Before you trust it</h2><ul>{rows}</ul>"]
 
 
-def _evidence(evidence: Evidence) -> str:
+def _chosen_for(comparison: Comparison, evidence: Evidence) -> Chosen | None:
+    return comparison.chosen.get("ranking" if evidence is comparison.ranking else "ratings")
+
+
+def _evidence(evidence: Evidence, chosen: Chosen | None) -> str:
     lists = evidence.higher_is_better
     what = "Recommendation lists" if lists else "Predicted ratings"
     sentences = "".join(f"<li>{escape(verdict_sentence(s, evidence))}</li>" for s in evidence.shots)
@@ -153,8 +161,8 @@ def _evidence(evidence: Evidence) -> str:
         f"<h2>{what}: {escape(metric_words(evidence.metric))}</h2>"
         f"<figure>{curve_svg(evidence)}<figcaption>Mean over test {one(evidence.cold)}s; bands are "
         f"95 % bootstrap intervals.</figcaption></figure><ul>{sentences}</ul>{crossover}"
-        f"{_methods(evidence)}{_gains(evidence)}{_all_gains(evidence)}{_further(evidence)}"
-        f"{_cohorts(evidence)}"
+        f"{_methods(evidence)}{_costs(evidence, chosen)}{_gains(evidence)}"
+        f"{_all_gains(evidence)}{_further(evidence)}{_cohorts(evidence)}"
     )
 
 
@@ -163,12 +171,26 @@ def _methods(evidence: Evidence) -> str:
     rows = []
     for name in names:
         cells = [_interval(shot.methods.get(name)) for shot in evidence.shots]
+        if evidence.fit_seconds:
+            seconds = evidence.fit_seconds.get(name)
+            cells.append(_number("–" if seconds is None else seconds_words(seconds)))
         rows.append([_head(method_words(name, evidence.cold)), *cells])
     heads = [
         "Method",
         *(f"{s.shots} shots, {counted(s.users, evidence.cold)}" for s in evidence.shots),
+        *(["Time to fit"] if evidence.fit_seconds else []),
     ]
     return _table(f"{metric_words(evidence.metric)} with 95 % interval", heads, rows)
+
+
+def _costs(evidence: Evidence, chosen: Chosen | None) -> str:
+    """Who is worth the wait, for the first number of shots."""
+    shot = evidence.shots[0]
+    told = cost_sentences(costs(evidence, shot, chosen), evidence)
+    if not told:
+        return ""
+    words = " ".join(told)
+    return f"<p>For {escape(who(shot.shots, evidence.cold))}: {escape(words)}</p>"
 
 
 def _gains(evidence: Evidence) -> str:

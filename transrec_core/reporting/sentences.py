@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from transrec_core.evidence.costs import Costs
 from transrec_core.evidence.results import AUTO, Chosen, Comparison, Evidence, ShotEvidence
 
 METHOD_WORDS = {
@@ -147,6 +148,60 @@ def who(shots: int, cold: str = "users") -> str:
     if shots == 1:
         return f"{one(cold)}s with one interaction in the target"
     return f"{one(cold)}s with {shots} interactions in the target"
+
+
+def seconds_words(seconds: float) -> str:
+    """What something took, in two digits and the unit that a person would use."""
+    if seconds < 0.01:
+        return "under 0.01 s"
+    if seconds < 9.95:
+        return f"{seconds:.2g} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def cost_sentences(found: Costs, evidence: Evidence) -> list[str]:
+    """Say who is worth the wait at one number of shots, and what networks add.
+
+    Empty where the time of fewer than two methods is known.
+    """
+    if not found.enough:
+        return []
+    cold = evidence.cold
+    seconds = {cost.method: cost.seconds for cost in found.methods}
+    words, took = method_words(found.enough, cold), seconds_words(seconds[found.enough])
+    if found.enough == found.methods[-1].method:
+        first = (
+            f"{words} takes longest ({took}), and every quicker method is surely beaten by one "
+            "that takes longer."
+        )
+    else:
+        first = f"No method that takes longer surely gains more than {words}, fitted in {took}."
+    if found.networks is None:
+        return [first]
+    other, network, difference = found.networks
+    gain = difference.gain
+    verb = (
+        "gains more than"
+        if gain.low > 0
+        else "gains less than"
+        if gain.high < 0
+        else "surely gains neither more nor less than"
+    )
+    both = (
+        f" It takes {seconds_words(seconds[network])}, the other {seconds_words(seconds[other])}."
+        if {network, other} <= set(seconds)
+        else ""
+    )
+    return [
+        first,
+        f"{method_words(network, cold)}, the network that suits validation {one(cold)}s best, "
+        f"{verb} {method_words(other, cold)}, the best of the others there: {number(gain.mean)} "
+        f"(95 % interval {number(gain.low)} to {number(gain.high)}).{both}",
+    ]
 
 
 def crosslisted_sentence(comparison: Comparison) -> str:

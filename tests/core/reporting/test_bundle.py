@@ -10,7 +10,7 @@ import pytest
 
 from transrec_core.cli import _parser
 from transrec_core.reporting import bundle_files, evidence_json, report_html, write_bundle
-from transrec_core.reporting.bundle import recommend_command
+from transrec_core.reporting.bundle import metrics_table, recommend_command
 from transrec_core.reporting.curve import _ticks, curve_svg
 from transrec_core.settings import Settings
 
@@ -222,3 +222,24 @@ def test_ticks_are_round_and_enclose_the_values(low, high):
     assert 2 <= len(ticks) <= 8
     step = ticks[1] - ticks[0]
     assert f"{step:.1e}"[:3] in ("1.0", "2.0", "2.5", "5.0")
+
+
+def test_what_methods_took_stands_in_the_report_and_in_the_table(cases):
+    comparison = cases.full()
+    ranking = dataclasses.replace(
+        comparison.ranking, fit_seconds={"target_only": 0.2, "factor_map": 1.5, "ridge": 12.3}
+    )
+    timed = dataclasses.replace(comparison, ranking=ranking)
+    evidence = evidence_json(timed, Settings(), cases.data(), 1.0)
+    text = " ".join(" ".join(Page(report_html(timed, evidence)).text).split())
+    assert "Time to fit" in text
+    assert "1.5 s" in text
+    assert "12 s" in text
+    assert "No method that takes longer surely gains more" in text
+    table = metrics_table(timed).set_index(["metric", "method"])["fit_seconds"]
+    assert table["ndcg@10", "ridge"] == 12.3
+    assert table.isna()["ndcg@10", "popularity"]
+    assert table.isna()["recall@10", "ridge"]
+    # Of older evidence nothing is known, and nothing is said.
+    evidence = evidence_json(comparison, Settings(), cases.data(), 1.0)
+    assert "Time to fit" not in report_html(comparison, evidence)
