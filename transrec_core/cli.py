@@ -17,7 +17,7 @@ from transrec_core.errors import (
 )
 from transrec_core.limits import overridden
 from transrec_core.places import require_file, require_folder
-from transrec_core.settings import DEFAULT_SHOTS, PRIORS, Settings
+from transrec_core.settings import DEFAULT_SHOTS, PRIORS, TFIDF, Settings
 from transrec_core.showing import plain
 
 # Everything that loads NumPy or pandas is imported where it is used: help has to be quick.
@@ -429,6 +429,13 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         help="leave out source items with the same users as a target item: the same product twice",
     )
     parser.add_argument(
+        "--text-model",
+        default=TFIDF,
+        metavar="NAME",
+        help="what reads items' texts: tfidf (default), which counts words, or a language model of "
+        "the extra 'text', by its name or its folder",
+    )
+    parser.add_argument(
         "--seed", type=int, default=0, help="seed of everything random (default: 0)"
     )
 
@@ -469,6 +476,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         budget=options.budget,
         merge_editions=options.merge_editions,
         leave_out_crosslisted=options.leave_out_crosslisted,
+        text_model=options.text_model,
         seed=options.seed,
     )
 

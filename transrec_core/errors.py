@@ -89,6 +89,10 @@ class MissingExtraError(TransrecError):
     """What was asked for needs packages that a plain installation does not bring."""
 
 
+class UnusableModelError(TransrecError):
+    """There is no such language model, or it is none that can be used safely."""
+
+
 class UnknownUserError(TransrecError):
     """A user id is in neither domain."""
 

@@ -6,7 +6,7 @@ A blend of two such scores is such a sum too. The parts are exact: they sum to t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DOMAIN, CONTRIBUTION = "domain", "contribution"
+WHOLE_TEXT = "the text as a whole"
+"""Stands for the dimensions of a language model, none of which means anything by itself."""
 TARGET_ONLY = WITHOUT_TRANSFER[0]
 
 
@@ -125,8 +127,11 @@ def explain(
             weight = float(at_shots(chosen.blend, counts)[0])
         if weight != 1:
             sums = _blended(weight, sums, _folded_sums(fit, None, target_row, columns))
-    names = [*pair.source.items[sums.taken], *pair.target.items[sums.seen]]
-    domains = ["source"] * len(sums.taken) + ["target"] * len(sums.seen)
+    if fit.ground.nameless:
+        sums = replace(sums, by_source=sums.by_source.sum(axis=0, keepdims=True))
+    told = [WHOLE_TEXT] if fit.ground.nameless else pair.source.items[sums.taken]
+    names = [*told, *pair.target.items[sums.seen]]
+    domains = ["source"] * len(sums.by_source) + ["target"] * len(sums.seen)
     found = []
     for number, item in enumerate(items):
         values = np.concatenate([sums.by_source[:, number], sums.by_target[:, number]])

@@ -64,6 +64,9 @@ class Limits:
     idle_hours: float = _limit(6.0, "hours", "how long an unused workspace stays in memory")
     kept_runs: int = _limit(5, "runs", "newest runs that a workspace keeps")
     pinned_runs: int = _limit(5, "runs", "pinned runs that a workspace keeps beside them")
+    embedding_cache_bytes: int = _limit(
+        GIB, "bytes", "size of the file that keeps what language models made of texts"
+    )
     store_days: float = _limit(30.0, "days", "how long an unused workspace stays on disk")
     store_bytes: int = _limit(20 * GIB, "bytes", "size of all workspaces on disk")
 

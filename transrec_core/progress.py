@@ -76,3 +76,7 @@ class Meter:
             self.report(epoch / EXPECTED_EPOCHS, stage, detail)
 
         return on_epoch
+
+
+UNTOLD = Meter()
+"""Tells nobody."""

@@ -17,6 +17,7 @@ from transrec_core.data.interactions import Interactions
 from transrec_core.data.items import Items
 from transrec_core.data.linking import DomainPair, link, require_overlap
 from transrec_core.data.ratings import Ratings
+from transrec_core.data.report import Problem
 from transrec_core.errors import (
     AllCrosslistedError,
     BadSettingError,
@@ -39,11 +40,18 @@ from transrec_core.evidence.sparsity import SHARES, thinned_comparisons
 from transrec_core.evidence.sparsity import as_table as sparsity_table
 from transrec_core.factors.kernels import kernels_are_compiled
 from transrec_core.factors.solver import factorize
-from transrec_core.progress import Meter, OnProgress, Progress
+from transrec_core.progress import UNTOLD, Meter, OnProgress, Progress
 from transrec_core.recommending import listed_users, lists_for, named_for
-from transrec_core.settings import Settings
+from transrec_core.settings import TFIDF, Settings
 from transrec_core.transfer.factorizations import Factorizations, WarmStart
-from transrec_core.transfer.fitting import CODEBOOK, EASE, TARGET_ONLY, FitSpec, TransferFit
+from transrec_core.transfer.fitting import (
+    CODEBOOK,
+    CONTENT,
+    EASE,
+    TARGET_ONLY,
+    FitSpec,
+    TransferFit,
+)
 from transrec_core.transfer.knowledge import Ground, Texts
 from transrec_core.transfer.ridge import fit_ease
 
@@ -141,8 +149,8 @@ def run(
     """
     settings = settings or Settings()
     started = time.perf_counter()
-    meter = Meter(on_progress)
-    linked = _linked(source, target, settings, source_items, target_items)
+    reading, meter = _parts(settings, on_progress)
+    linked = _linked(source, target, settings, source_items, target_items, reading)
     pair = linked.pair
     _announce(meter)
     grounds = linked.grounds(settings)
@@ -161,13 +169,14 @@ def run(
                 "Nobody is in both catalogues, so what the source gives cannot be measured. Lists "
                 "come from what the items are about."
             )
+            reason = " ".join([reason, *(note.message for note in linked.notes)])
         except TooFewUsersError as error:
             reason = str(error)
     feedback: Feedback = "ratings" if settings.feedback == "ratings" else "implicit"
     chosen = None
     if comparison is not None:
         chosen = comparison.chosen["ratings" if feedback == "ratings" else "ranking"]
-    ground = Ground(pair, feedback, settings.seed, linked.texts, linked.by_words)
+    ground = Ground(pair, feedback, settings.seed, linked.texts, linked.by_words, linked.nameless)
     fit = _fit_all(ground, settings, chosen, meter.part(0.85, 1), factorizations)
     meter.report(1, "Done")
     return Run(
@@ -250,8 +259,8 @@ def compare(
         There is nothing to measure, with the numbers.
     """
     settings = settings or Settings()
-    linked = _linked(source, target, settings, source_items, target_items)
-    meter = Meter(on_progress)
+    reading, meter = _parts(settings, on_progress)
+    linked = _linked(source, target, settings, source_items, target_items, reading)
     _announce(meter)
     return linked.compare(settings, meter)
 
@@ -453,11 +462,19 @@ class _Linked:
     pair: DomainPair
     texts: Texts | None
     by_words: bool
+    nameless: bool
+    notes: tuple[Problem, ...]
 
     def grounds(self, settings: Settings) -> tuple[object, ...]:
         """What the factorizations of a run hang on besides method, rank and λ."""
         others = replace(
-            settings, method="auto", rank=None, lam=None, budget=Settings.budget, top=Settings.top
+            settings,
+            method="auto",
+            rank=None,
+            lam=None,
+            budget=Settings.budget,
+            top=Settings.top,
+            text_model=TFIDF,  # where it is factorized, the source's fingerprint tells it
         )
         return (others, self.pair.source.fingerprint, self.pair.target.fingerprint)
 
@@ -480,6 +497,7 @@ class _Linked:
         if settings.cold == "users":
             frames = (None, None) if self.texts is None else (self.texts.source, self.texts.target)
             found = replace(found, checks=check_pair(self.pair, *frames))
+        found = replace(found, checks=found.checks + self.notes)
         if copies is None or not twice:
             return found
         pair, headline = self.pair, found.headline
@@ -509,6 +527,7 @@ def _linked(
     settings: Settings,
     source_items: Items | None = None,
     target_items: Items | None = None,
+    meter: Meter = UNTOLD,
 ) -> _Linked:
     domains = [source.interactions(), target.interactions()]
     frames = [None if items is None else items.frame for items in (source_items, target_items)]
@@ -521,19 +540,35 @@ def _linked(
             if editions is not None and editions.by_title:
                 domains[place] = merge_editions(domain, editions)
     texts = None
+    notes: tuple[Problem, ...] = ()
     by_words = settings.cold == "items" and frames[1] is not None
     if by_words and frames[1] is not None:
         # Here, because it takes longer to load than the rest of the core.
-        from transrec_core.content.features import words_domain
+        from transrec_core.content.embedding import embedder_of
+        from transrec_core.content.features import meaning_domain, words_domain
 
         # One table may hold both catalogues; what is the source's alone is not new to the target.
         others = domains[0].items.difference(domains[1].items)
         frame = frames[1].drop(index=others, errors="ignore")
-        domains = [words_domain(frame), domains[1].transposed()]
+        embedder = embedder_of(settings.text_model)
+        if embedder is None:
+            told = words_domain(frame)
+        else:
+            told, notes = meaning_domain(frame, embedder, meter)
+        domains = [told, domains[1].transposed()]
     elif settings.cold == "items":
         domains = [domain.transposed() for domain in domains]
     elif frames[0] is not None and frames[1] is not None:
         texts = Texts(frames[0], frames[1])
+        if settings.text_model != TFIDF and settings.method in ("auto", CONTENT):
+            from transrec_core.content.embedding import embedder_of
+            from transrec_core.content.features import text_vectors
+
+            ids = [domain.items for domain in domains]
+            embedder = embedder_of(settings.text_model)
+            assert embedder is not None, "TF-IDF reads words"
+            vectors, notes = text_vectors([frames[0], frames[1]], ids, embedder, meter)
+            texts = replace(texts, source_vectors=vectors[0], target_vectors=vectors[1])
     pair = link(domains[0], domains[1])
     if len(pair.shared) == 0 and settings.method == CODEBOOK:
         pair = pair.unlinked()
@@ -549,7 +584,18 @@ def _linked(
                 f"users × {domain.matrix.shape[1]:,} items.",
                 f"Choose a rank of at most {smaller}, or auto.",
             )
-    return _Linked(pair, texts, by_words)
+    return _Linked(pair, texts, by_words, by_words and settings.text_model != TFIDF, notes)
+
+
+READING_TEXTS = 0.3
+"""Share of the work that a language model is taken to need."""
+
+
+def _parts(settings: Settings, on_progress: OnProgress | None) -> tuple[Meter, Meter]:
+    """A meter for reading texts, and one for all else."""
+    meter = Meter(on_progress)
+    share = 0.0 if settings.text_model == TFIDF else READING_TEXTS
+    return meter.part(0, share), meter.part(share, 1)
 
 
 def _tells_of(frame: pd.DataFrame, source: Interactions, target: Interactions) -> bool:

@@ -111,10 +111,10 @@ BITES = {
     "rows": ("1", "2 rows; 1 may", lambda: read_table(GOOD)),
 }  # fmt: skip
 ONES = sp.csr_array(np.ones((50, 40), np.float32))
-# These belong to the dashboard and to saved runs; their tests are beside theirs.
+# These belong to the dashboard, saved runs and language models; their tests are beside theirs.
 ELSEWHERE = {
     "run_bytes", "run_members", "upload_mb", "workspaces", "idle_hours", "kept_runs", "pinned_runs",
-    "store_days", "store_bytes",
+    "store_days", "store_bytes", "embedding_cache_bytes",
 }  # fmt: skip
 
 

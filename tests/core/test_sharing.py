@@ -8,20 +8,26 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from text_models import Bags
 from worlds import checkerboard, items_of, ratings_of, texts_of
 
 import transrec_core as tr
+from transrec_core.content import embedding, features
 from transrec_core.data.interactions import Interactions
+from transrec_core.data.report import Problem
 from transrec_core.errors import (
     AllCrosslistedError,
     BadSettingError,
     NoOverlapError,
+    NoTextError,
     TooFewUsersError,
 )
 from transrec_core.evidence.estimating import expected_seconds
+from transrec_core.explaining import WHOLE_TEXT
 from transrec_core.reporting.bundle import evidence_json
 from transrec_core.reporting.report import report_html
 from transrec_core.reporting.sentences import crosslisted_sentence
+from transrec_core.running import describe
 from transrec_core.transfer.knowledge import Ground
 
 QUICK = tr.Settings(feedback="implicit", rank=4, lam=0.02, shots=(0, 1, 5))
@@ -146,6 +152,119 @@ def test_items_that_both_catalogues_have_are_known_from_the_source():
     other = as_ratings(target.assign(item_id=lambda f: "x" + f["item_id"]), "x.csv")
     with pytest.raises(NoOverlapError, match=r"share no item ids.*give the texts of the target"):
         tr.compare(as_ratings(source, "s.csv"), other, settings)
+
+
+# ── language models ──────────────────────────────────────────────────────────────────────────────
+
+MEANING = replace(QUICK, text_model="some-model")
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    """Stands where a language model is named."""
+    found = Bags()
+    monkeypatch.setattr(
+        embedding, "embedder_of", lambda name: found if name == MEANING.text_model else None
+    )
+    return found
+
+
+def test_a_language_model_serves_catalogues_that_share_nobody(apart, reader):
+    source, target, source_items, target_items = apart
+    told: list[tr.Progress] = []
+    run = tr.run(
+        source, target, MEANING, source_items=source_items, target_items=target_items,
+        on_progress=told.append,
+    )  # fmt: skip
+    assert run.comparison is None
+    lists = tr.recommend_from(run, top=3)
+    titled = lists[lists["user_id"].isin(run.pair.source.users)]
+    assert (parity(titled["user_id"]) == parity(titled["item_id"])).mean() > 0.95
+    assert set(reader.asked) == {"Genres: Comedy, Light.", "Genres: Thriller, Dark."}
+    fractions = [progress.fraction for progress in told]
+    assert fractions == sorted(fractions)
+    assert told[0].stage == "Reading texts"
+
+
+def test_a_language_model_is_one_more_way_to_read_shared_users_items(reader):
+    pair = checkerboard(users=200)
+    texts = texts_of(pair)
+    found = tr.compare(
+        ratings_of(pair.source, "s.csv"), ratings_of(pair.target, "t.csv"),
+        replace(MEANING, method="content"),
+        source_items=items_of(texts.source), target_items=items_of(texts.target),
+    ).headline  # fmt: skip
+    assert found.verdict[0] == "helps"
+    assert reader.asked
+
+
+def test_methods_that_read_no_text_load_no_model(reader):
+    pair = checkerboard(users=200)
+    texts = texts_of(pair)
+    tr.compare(
+        ratings_of(pair.source, "s.csv"), ratings_of(pair.target, "t.csv"),
+        replace(MEANING, method="row_map"),
+        source_items=items_of(texts.source), target_items=items_of(texts.target),
+    )  # fmt: skip
+    assert reader.asked == []
+
+
+def test_an_item_without_text_is_as_the_average_user_sees_it(reader, apart):
+    source, target, source_items, target_items = apart
+    blank = target_items.frame.copy()
+    blank.iloc[:3] = ""
+    run = tr.run(
+        source, target, replace(MEANING, method="content"),
+        source_items=source_items, target_items=items_of(blank),
+    )  # fmt: skip
+    vectors = run.fit.ground.texts.target_vectors
+    assert not vectors[:3].any()
+    assert vectors[3:].any(axis=1).all()
+    with pytest.raises(NoTextError, match="None of the 40 items"):
+        tr.run(
+            source, target, MEANING,
+            source_items=source_items, target_items=items_of(blank.assign(genres="")),
+        )  # fmt: skip
+
+
+def test_new_items_are_known_by_a_language_model(told, reader):
+    target, items = told
+    settings = replace(MEANING, cold="items")
+    found = tr.compare(target, target, settings, target_items=items).headline
+    means = found.shots[0].methods
+    assert means["content"].mean > 1.5 * means["popularity"].mean
+    assert means["similarity"].mean > 1.5 * means["popularity"].mean
+    assert found.shots[0].placebo.high < 0.1
+
+
+def test_a_kept_run_makes_its_lists_and_reasons_without_the_model(
+    told, reader, tmp_path, monkeypatch
+):
+    target, items = told
+    run = tr.run(target, target, replace(MEANING, cold="items"), target_items=items)
+    tr.save_run(run, tmp_path / "kept.transrec")
+    wanted = tr.recommend_from(run, top=3)
+    monkeypatch.setattr(embedding, "embedder_of", lambda name: pytest.fail("a model was needed"))
+    kept = tr.load_run(tmp_path / "kept.transrec").run
+    pd.testing.assert_frame_equal(tr.recommend_from(kept, top=3), wanted)
+    row = wanted[wanted["item_id"] == "i125"].iloc[0]
+    (why,) = tr.explain(kept.fit, "i125", [row["user_id"]], method="content")
+    assert why.parts[why.parts["domain"] == "source"]["item_id"].tolist() == [WHOLE_TEXT]
+    assert why.score == pytest.approx(why.general + why.parts["contribution"].sum())
+
+
+def test_the_evidence_says_which_model_read_and_what_it_left_out(told, reader, monkeypatch):
+    target, items = told
+    problem = Problem("TEXTS_CUT_SHORT", "warning", "7 texts are longer.", "Name another.", 7)
+    monkeypatch.setattr(features, "cut_problems", lambda embedder, texts: (problem,))
+    settings = replace(MEANING, cold="items")
+    found = tr.compare(target, target, settings, target_items=items)
+    assert problem in found.checks
+    evidence = evidence_json(found, settings, describe(target, target), 1.0)
+    assert evidence["config"]["text_model"] == "some-model"
+    page = html.unescape(report_html(found, evidence))
+    assert "7 texts are longer. Name another." in page
+    assert "A language model read the items' texts: some-model." in page
 
 
 # ── editions ─────────────────────────────────────────────────────────────────────────────────────

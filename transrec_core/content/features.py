@@ -8,10 +8,14 @@ import pandas as pd
 import scipy.sparse as sp
 from sklearn.utils.extmath import randomized_svd
 
+from transrec_core.content.embedding import Embedder, cut_problems
 from transrec_core.content.topics import word_weights
-from transrec_core.content.words import item_words
+from transrec_core.content.words import item_sentences, item_words
 from transrec_core.data.interactions import Interactions
+from transrec_core.data.report import Problem
 from transrec_core.errors import NoTextError
+from transrec_core.factors.geometry import unit_rows
+from transrec_core.progress import UNTOLD, Meter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +53,81 @@ def text_features(
     places = np.asarray(tfidf @ directions.T)
     ends = np.cumsum([len(items) for items in catalogues])
     return np.split(places, ends[:-1])
+
+
+def text_vectors(
+    catalogues: Sequence[pd.DataFrame],
+    rated: Sequence[pd.Index],
+    embedder: Embedder,
+    meter: Meter = UNTOLD,
+) -> "tuple[list[NDArray[np.float32]], tuple[Problem, ...]]":
+    """What a language model makes of the rated items of several catalogues.
+
+    Parameters
+    ----------
+    catalogues
+        Index item_id; columns as for ``text_features``.
+    rated
+        Ids of the items that matter; others are taken for items without text.
+    embedder
+        The model.
+    meter
+        Told how far the work is; what it raises stops it.
+
+    Returns
+    -------
+    One array a catalogue, items × dimensions with rows of length 1 or zero; and how many texts the
+    model has not read to their end.
+
+    Raises
+    ------
+    NoTextError
+        A catalogue has no rated item with text.
+    """
+    texts: list[str] = []
+    for items, ids in zip(catalogues, rated, strict=True):
+        matters = items.index.isin(ids)
+        own = [
+            text if kept else "" for text, kept in zip(item_sentences(items), matters, strict=True)
+        ]
+        if not any(own):
+            raise NoTextError(
+                f"None of the {len(ids)} items of a catalogue has a text.",
+                "Give a file with titles, genres or descriptions of its items.",
+            )
+        texts += own
+    vectors = embedder.embed(texts, meter)
+    ends = np.cumsum([len(items) for items in catalogues])
+    return np.split(vectors, ends[:-1]), cut_problems(embedder, texts)
+
+
+def meaning_domain(
+    items: pd.DataFrame, embedder: Embedder, meter: Meter = UNTOLD
+) -> tuple[Interactions, tuple[Problem, ...]]:
+    """As ``words_domain``, by a language model: its dimensions stand where the words stood.
+
+    Values are an item's distances from the middle of all items, each item's of length 1.
+
+    Raises
+    ------
+    NoTextError
+        Fewer than two items have text.
+    """
+    frame = items.sort_index()
+    texts = item_sentences(frame)
+    vectors = embedder.embed(texts, meter)
+    told = np.asarray(vectors.any(axis=1))
+    if told.sum() < 2:
+        raise NoTextError(
+            f"{int(told.sum())} of {len(frame)} items have a text.",
+            "Give items titles, genres or descriptions.",
+        )
+    names = pd.Index([f"dimension {number:04d}" for number in range(1, vectors.shape[1] + 1)])
+    # What all texts have in common, as that they are of films, makes any two of them alike.
+    apart = unit_rows(vectors[told] - vectors[told].mean(axis=0))
+    cells = sp.csr_array(apart.astype(np.float32))
+    domain = Interactions(frame.index[told], names, cells, times=None, explicit=False)
+    return domain, cut_problems(embedder, texts)
 
 
 def words_domain(items: pd.DataFrame) -> Interactions:

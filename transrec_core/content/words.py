@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -45,12 +46,9 @@ def item_words(items: pd.DataFrame) -> list[list[str]]:
     items
         Columns ``title``, ``genres``, ``description``; a missing column or cell is empty text.
     """
-    texts = (
-        items.reindex(columns=[TITLE, GENRES, DESCRIPTION]).astype(object).fillna("").astype("str")
-    )
     return [
         [*words(_YEAR.sub("", title)), *genre_words(genres), *words(description)]
-        for title, genres, description in texts.itertuples(index=False)
+        for title, genres, description in _texts(items)
     ]
 
 
@@ -76,10 +74,7 @@ def genre_words(text: str) -> list[str]:
     They are separated by ``|``, ``,`` or ``;``. Where there is no separator, blanks may be one
     ("Comedy Drama") or may not ("Slice of Life"): the whole and its parts both count.
     """
-    plain = _plain(text)
-    if plain.strip() == _NO_GENRES:
-        return []
-    genres = [" ".join(part.strip(" []'\"").split()) for part in _BETWEEN_GENRES.split(plain)]
+    genres = genre_names(_plain(text))
     found: list[str] = []
     for genre in genres:
         parts = genre.split()
@@ -90,6 +85,39 @@ def genre_words(text: str) -> list[str]:
             if len(genres) == 1 and len(parts) > 1:
                 found.extend(parts)
     return found
+
+
+def genre_names(text: str) -> list[str]:
+    """Genres as they are written, between ``|``, ``,`` or ``;``; empty ones stay."""
+    if text.strip().casefold() == _NO_GENRES:
+        return []
+    return [" ".join(part.strip(" []'\"").split()) for part in _BETWEEN_GENRES.split(text)]
+
+
+def item_sentences(items: pd.DataFrame) -> list[str]:
+    """Each item's text as a reader would want it: ``Alien. Genres: Horror, Sci-Fi. In space …``.
+
+    Parameters
+    ----------
+    items
+        Columns ``title``, ``genres``, ``description``; what is missing is left out, and an item
+        without any of them has an empty text.
+    """
+    found = []
+    for title, genres, description in _texts(items):
+        named = ", ".join(filter(None, genre_names(genres)))
+        parts = (_YEAR.sub("", title), f"Genres: {named}" if named else "", description)
+        told = [" ".join(part.split()) for part in parts]
+        found.append(" ".join(f"{part}." if part[-1].isalnum() else part for part in told if part))
+    return found
+
+
+def _texts(items: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
+    """Title, genres and description of each item."""
+    texts = (
+        items.reindex(columns=[TITLE, GENRES, DESCRIPTION]).astype(object).fillna("").astype("str")
+    )
+    return texts.itertuples(index=False, name=None)
 
 
 def _plain(text: str) -> str:

@@ -38,7 +38,7 @@ from transrec_core.evidence.splitting import HeldOut, UserSplit, split_users, wi
 from transrec_core.evidence.verdict import verdict
 from transrec_core.factors.kernels import single_threaded_blas
 from transrec_core.progress import Meter
-from transrec_core.settings import DEEP, Settings
+from transrec_core.settings import DEEP, TFIDF, Settings
 from transrec_core.transfer.factorizations import Factorizations
 from transrec_core.transfer.fitting import EASE, RIDGE, ROW_MAP, TARGET_ONLY, TransferFit
 from transrec_core.transfer.knowledge import Ground, Texts
@@ -96,7 +96,8 @@ def compare_domains(
     chosen: dict[str, Chosen] = {}
     for number, kind in enumerate(kinds):
         part = meter.part(number / len(kinds), (number + 1) / len(kinds))
-        ground = Ground(pair, kind.feedback, settings.seed, texts, by_words)
+        nameless = by_words and settings.text_model != TFIDF
+        ground = Ground(pair, kind.feedback, settings.seed, texts, by_words, nameless)
         # Many small products: the threads of a BLAS would wait for each other more than they do.
         with single_threaded_blas():
             choice = choose(

@@ -46,7 +46,7 @@ def factor_tables(fit: TransferFit, cold: str = "users") -> dict[str, pd.DataFra
     """
     pair = fit.pair
     users, items = (USER, ITEM) if cold == "users" else (ITEM, USER)
-    words = "word" if fit.ground.by_words else items
+    words = ("dimension" if fit.ground.nameless else "word") if fit.ground.by_words else items
     models: list[tuple[str, Factors]] = [("source", fit.source), ("target", fit.alone)]
     if fit.target is not fit.alone:
         models.append(("transfer", fit.target))

