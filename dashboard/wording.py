@@ -2,10 +2,12 @@
 
 import math
 import re
+from collections.abc import Iterable
 from datetime import datetime
 
-from transrec_core.reporting.sentences import METHOD_WORDS, method_words, metric_words, one
-from transrec_core.settings import PRIORS
+from transrec_core.content.models import model_label
+from transrec_core.reporting.sentences import method_words, metric_words, one
+from transrec_core.settings import TFIDF
 from transrec_core.showing import plain as plain
 
 APP_NAME = "transrec"
@@ -23,6 +25,8 @@ METHOD_HELP = {
     "joint": "One factorization of both catalogues together, one place a user. ALS only.",
     "content": "What the user's items are about. Needs titles of both, not shared users.",
     "neural_map": "A small network from source factors to target factors.",
+    "meta_map": "A bridge of each user's own, made from their source history.",
+    "two_tower": "Two networks that learn to meet: one reads a user's source history, one an item.",
     "codebook": "Rating patterns of groups, for catalogues that share nobody. ALS only.",
 }
 ITEMS_METHOD_HELP = {
@@ -61,7 +65,26 @@ HELP_FEEDBACK = (
 HELP_METHOD = (
     "Auto tries every method that the data allows within the time budget, takes the one that "
     "validation users gain most from, and uses it only where they gain. Any other method is "
-    "always used.\n\n" + "\n".join(f"- {METHOD_WORDS[m]}: {METHOD_HELP[m]}" for m in PRIORS)
+    "always used."
+)
+HELP_DEEP = (
+    "Auto tries networks too, on the same validation users and within the same time budget. They "
+    "learn several times as long, and lists of theirs come without reasons. On the Compare page, "
+    "Cost says whether they were worth it. Methods that are named above do not need this."
+)
+NO_DEEP = "Deep models can be tried too after `pip install 'transrec[deep]'`."
+HELP_TEXT_MODEL = (
+    "Words (TF-IDF) finds items whose texts share rare words. A language model finds those whose "
+    "texts mean the like, in other words and often in other languages, and takes longer. It counts "
+    "where items' texts are used: new items, the content method, similar items, the map's search."
+)
+NO_TEXT_MODEL = (
+    "Items' texts are read by their words (TF-IDF). A language model can read them too after "
+    "`pip install 'transrec[text]'`."
+)
+NONE_NAMED = (
+    "Items' texts are read by their words (TF-IDF). `transrec app --text-model NAME` offers a "
+    "language model."
 )
 HELP_COLD = (
     "Users: lists name the items for each user, who is known from the source. Items: lists name "
@@ -199,6 +222,17 @@ def method_word(name: str, cold: str = "users") -> str:
     """The display name of a method."""
     words = method_words(name, cold)
     return words if words != name else name.replace("_", " ").capitalize()
+
+
+def help_method(methods: Iterable[str]) -> str:
+    """What Auto does, and each method that is offered."""
+    lines = (f"- {method_word(name)}: {METHOD_HELP[name]}" for name in methods if name != "auto")
+    return "\n".join([f"{HELP_METHOD}\n", *lines])
+
+
+def text_model_word(name: str) -> str:
+    """The display name of what reads items' texts, without the folders that lead to a model."""
+    return "Words (TF-IDF)" if name == TFIDF else plain(model_label(name), 60)
 
 
 def method_label(name: str, cold: str = "users") -> str:

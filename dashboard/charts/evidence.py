@@ -254,10 +254,6 @@ def gain_dots(evidence: Evidence, dark: bool = False) -> go.Figure:
     return figure
 
 
-_TICKS = {
-    0.001: "1 ms", 0.01: "0.01 s", 0.1: "0.1 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min",
-    3600: "1 h", 36_000: "10 h",
-}  # fmt: skip
 LEAST_SECONDS = 0.001
 """What took less stands here: a logarithmic axis has no zero."""
 
@@ -303,7 +299,7 @@ def cost_dots(found: Costs, evidence: Evidence, dark: bool = False) -> go.Figure
                 y=rows["gain"],
                 mode="markers+text",
                 name=group,
-                text=[plot_text(wording.method_label(cost.method, cold)) for cost in costs],
+                text=[f"\u2002{plot_text(_label(cost, cold))}\u2002" for cost in costs],
                 textposition=[places[cost.method] for cost in costs],
                 textfont={"size": 13, "color": colours.ink},
                 marker={
@@ -329,21 +325,32 @@ def cost_dots(found: Costs, evidence: Evidence, dark: bool = False) -> go.Figure
             )
         )
     figure.add_hline(y=0, line={"color": colours.faint, "width": 1})
-    title = f"Gain in {metric} and time to fit, with {wording.shots(found.shots)}"
-    styled(figure, title, colours, 480)
+    styled(figure, f"Gain in {metric} by time to fit", colours, 480)
     low, high = math.log10(min(x.values())), math.log10(max(x.values()))
     room = 0.12 * (high - low) + 0.25
     figure.update_xaxes(
         title="Time to fit (logarithmic)",
         type="log",
         range=[low - room, high + room],
-        tickvals=list(_TICKS),
-        ticktext=list(_TICKS.values()),
+        tickvals=(ticks := _ticks(low, high)),
+        ticktext=[seconds_words(tick) if tick >= 0.01 else f"{tick:g} s" for tick in ticks],
     )
     baseline = wording.method_word(found.best_baseline, cold)
     figure.update_yaxes(title=f"Gain in {metric} (zero: {plot_text(baseline)})")
-    figure.update_layout(dragmode="pan")
+    # As with the curves, the legend may take as many rows as a narrow page needs.
+    figure.update_layout(dragmode="pan", margin={"t": 48}, legend={"y": -0.2, "yanchor": "top"})
     return figure
+
+
+def _label(cost: Cost, cold: str) -> str:
+    return wording.method_label(cost.method, cold)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round seconds between two powers of ten and a little beyond: few in a wide range."""
+    steps = (1, 2, 5) if high - low < 2 else (1,)
+    powers = range(math.floor(low) - 1, math.ceil(high) + 2)
+    return [step * 10.0**power for power in powers for step in steps]
 
 
 _PLOT, _LETTER, _LINE, _GAP = (640.0, 330.0), 7.0, 17.0, 9.0
@@ -372,6 +379,8 @@ def _label_places(
         for name in x
     }
     taken = [(a - 7, b - 7, a + 7, b + 7) for a, b in dots.values()]
+    zero = -min(ends) / height * _PLOT[1]
+    taken.append((-_PLOT[0], zero - 1, 2 * _PLOT[0], zero + 1))
     for cost in found.methods:
         if cost.gain:
             a = dots[cost.method][0]

@@ -4,15 +4,17 @@ import streamlit as st
 
 from dashboard import compute, state, wording
 from dashboard.jobs import Workspace
+from dashboard.wording import escape_md
 from transrec_core.errors import BadSettingError
-from transrec_core.settings import METHODS, Cold, Feedback, Model, Settings
+from transrec_core.extras import installed
+from transrec_core.settings import Cold, Feedback, Model, Settings
 
 FEEDBACKS: tuple[Feedback, ...] = ("auto", "ratings", "implicit")
 MODELS: tuple[Model, ...] = ("als", "nmf")
 COLDS: tuple[Cold, ...] = ("users", "items")
 FIELDS = (
     "feedback", "method", "cold", "model", "rank", "lam", "leave_out_crosslisted",
-    "merge_editions", "budget", "seed",
+    "merge_editions", "budget", "seed", "deep", "text_model",
 )  # fmt: skip
 # No limits stand at these fields: the browser would keep what is out of range to itself, and the
 # fit would go by the value before.
@@ -25,6 +27,14 @@ def show(space: Workspace) -> Settings:
     before = space.settings
     for name in FIELDS:
         state.initial(f"fit_{name}", getattr(before, name))
+    methods, models = compute.methods_offered(), compute.text_models_offered()
+    # A run from elsewhere may have been made with what is not here; a select box would not bear it.
+    for key, known, default in (
+        ("fit_method", methods, "auto"),
+        ("fit_text_model", models, Settings.text_model),
+    ):
+        if state.get(key) not in known:
+            state.put(key, default)
     with st.sidebar:
         st.header("Fit", anchor=False)
         with st.container(key="fit_form", gap="small"):
@@ -39,11 +49,15 @@ def show(space: Workspace) -> Settings:
             )
             st.selectbox(
                 "Method",
-                METHODS,
+                methods,
                 format_func=wording.method_word,
                 key="fit_method",
-                help=wording.HELP_METHOD,
+                help=wording.help_method(methods),
             )
+            missing = compute.not_offered(before)
+            if missing:
+                st.caption(escape_md(missing, 400))
+            _deep()
             st.segmented_control(
                 "Who is new to the target?",
                 COLDS,
@@ -106,6 +120,8 @@ def show(space: Workspace) -> Settings:
                     key="fit_seed",
                     help="Seed of everything random. The same seed and data give the same numbers.",
                 )
+                if any(space.items_of(side) is not None for side in compute.SIDES):
+                    _text_model(models)
                 state.initial(WARM, True)
                 st.toggle("Start from the last fit", key=WARM, help=wording.HELP_WARM)
         settings = current()
@@ -137,6 +153,28 @@ def show(space: Workspace) -> Settings:
     return settings
 
 
+def _deep() -> None:
+    """Whether Auto tries networks too; where it cannot, how to get them."""
+    if compute.networks_offered():
+        st.toggle("Also try deep models", key="fit_deep", help=wording.HELP_DEEP)
+    else:
+        st.caption(wording.NO_DEEP)
+
+
+def _text_model(models: tuple[str, ...]) -> None:
+    """What reads items' texts; where there is one way only, how to get others."""
+    if len(models) > 1:
+        st.selectbox(
+            "Item texts are read by",
+            models,
+            format_func=wording.text_model_word,
+            key="fit_text_model",
+            help=wording.HELP_TEXT_MODEL,
+        )
+    else:
+        st.caption(wording.NONE_NAMED if installed("text") else wording.NO_TEXT_MODEL)
+
+
 def _expect(space: Workspace, settings: Settings) -> None:
     """How long the fit will take, by the sizes of the data and the pace of the last one."""
     seconds = compute.expected(space, settings)
@@ -159,9 +197,14 @@ def current() -> Settings:
         None if _wrong(name) else state.get(f"fit_{name}") for name in NUMBERS
     )
     cold = state.get("fit_cold")
+    deep, text_model = state.get("fit_deep"), state.get("fit_text_model")
     return Settings(
         feedback=feedback if feedback in FEEDBACKS else "auto",
-        method=method if method in METHODS else "auto",
+        method=method if method in compute.methods_offered() else "auto",
+        deep=bool(deep) and compute.networks_offered(),
+        text_model=text_model
+        if text_model in compute.text_models_offered()
+        else Settings.text_model,
         model=model if model in MODELS else "als",
         rank=None if rank is None else int(rank),
         lam=None if lam is None else float(lam),

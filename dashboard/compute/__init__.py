@@ -79,6 +79,13 @@ from dashboard.compute.loading import (
 )
 from dashboard.compute.memory import SIDES
 from dashboard.compute.naming import name_of, names, plain_cells, subject, titles
+from dashboard.compute.offers import (
+    methods_offered,
+    networks_offered,
+    not_offered,
+    offered,
+    text_models_offered,
+)
 from dashboard.compute.people import (
     UserGains,
     cold_users,
@@ -298,12 +305,16 @@ __all__ = [
     "mapped",
     "matches",
     "method_table",
+    "methods_offered",
     "metrics",
     "most_moved",
     "name_of",
     "names",
     "neighbours",
+    "networks_offered",
     "new_items",
+    "not_offered",
+    "offered",
     "open_run",
     "other_sources",
     "over_represented",
@@ -351,6 +362,7 @@ __all__ = [
     "swap_sides",
     "table_csv",
     "target_only",
+    "text_models_offered",
     "thinned",
     "titles",
     "told_changes",

@@ -57,7 +57,7 @@ def stale(space: Workspace, settings: Settings) -> list[str]:
     return changed
 
 
-_IN_FORM = tuple(SETTING_WORDS)[:10]
+_IN_FORM = tuple(SETTING_WORDS)[:12]
 
 
 def setting_words(name: str, value: Any) -> str:
@@ -75,6 +75,8 @@ def setting_words(name: str, value: Any) -> str:
         "model": wording.MODEL_WORDS,
         "cold": wording.COLD_WORDS,
     }.get(name)
+    if name == "text_model":
+        return wording.text_model_word(value)
     if known is not None:
         return known[value]
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -158,7 +158,7 @@ def test_gains_lie_over_seconds_with_names_beside_the_dots(evidence: Evidence) -
     found = costs(evidence, evidence.shots[0])
     figure = charts.cost_dots(found, evidence)
     dots = {
-        text: (x, y)
+        text.strip(): (x, y)
         for trace in figure.data
         for text, x, y in zip(trace.text, trace.x, trace.y, strict=True)
     }
@@ -177,7 +177,7 @@ def test_names_of_methods_that_are_alike_do_not_lie_on_each_other(evidence: Evid
     far = Cost("neural_map", 30.0, Interval(-0.02, -0.03, -0.01))
     figure = charts.cost_dots(Costs(0, "target_only", (*pair, far), "", None), evidence)
     places = {
-        text: place
+        text.strip(): place
         for trace in figure.data
         for text, place in zip(trace.text, trace.textposition, strict=True)
     }

@@ -18,6 +18,8 @@ METHOD_WORDS = {
     "joint": "Transfer (joint factors)",
     "content": "Transfer (content)",
     "neural_map": "Transfer (neural map)",
+    "meta_map": "Transfer (meta map)",
+    "two_tower": "Transfer (two towers)",
     "codebook": "Transfer (codebook)",
     AUTO: "Auto",
 }
