@@ -353,8 +353,8 @@ def _ticks(low: float, high: float) -> list[float]:
     return [step * 10.0**power for power in powers for step in steps]
 
 
-_PLOT, _LETTER, _LINE, _GAP = (640.0, 330.0), 7.0, 17.0, 9.0
-"""Pixels of the plot at a common width, of a letter, of a line, and beside a marker."""
+_PLOT, _LETTER, _LINE, _GAP = (300.0, 330.0), 7.0, 17.0, 15.0
+"""Pixels of the plot on a narrow page, of a letter, of a line, and beside a marker."""
 _SIDES_OF_A_DOT = {
     "middle right": (1, 0), "middle left": (-1, 0), "top right": (1, 1), "bottom right": (1, -1),
     "top left": (-1, 1), "bottom left": (-1, -1),

@@ -191,7 +191,7 @@ def cost_sentences(found: Costs, evidence: Evidence) -> list[str]:
         if gain.low > 0
         else "gains less than"
         if gain.high < 0
-        else "surely gains neither more nor less than"
+        else "gains neither surely more nor surely less than"
     )
     both = (
         f" It takes {seconds_words(seconds[network])}, the other {seconds_words(seconds[other])}."

@@ -98,7 +98,7 @@ def test_the_quickest_that_nothing_slower_beats_is_enough() -> None:
     [
         (0.35, "gains less than Transfer (factor map)"),
         (0.45, "gains more than Transfer (factor map)"),
-        (0.4, "surely gains neither more nor less than Transfer (factor map)"),
+        (0.4, "gains neither surely more nor surely less than Transfer (factor map)"),
     ],
 )
 def test_the_best_network_is_held_against_the_best_other(network: float, words: str) -> None:
