@@ -15,7 +15,6 @@ from transrec_core.content.models import find_model
 from transrec_core.content.vector_cache import VectorCache
 from transrec_core.content.words import item_sentences
 from transrec_core.errors import Cancelled, MissingExtraError, UnusableModelError
-from transrec_core.extras import installed
 from transrec_core.progress import Meter, Progress
 
 TEXTS = [
@@ -30,16 +29,9 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def model() -> SentenceEmbedder:
-    """A real model, loaded once; nothing is cached."""
-    if not installed("text"):
-        pytest.skip("the extra text is not installed")
-    try:
-        find_model(PACKAGE)
-    except UnusableModelError:
-        pytest.skip(f"the package {PACKAGE}, which carries a model, is not installed")
-    return SentenceEmbedder(PACKAGE, VectorCache(None))
+@pytest.fixture
+def model(real_model: SentenceEmbedder) -> SentenceEmbedder:
+    return real_model
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from transrec_core.content.embedding import SentenceEmbedder
 from transrec_core.content.searching import LEAST_COSINE, items_like, search_items, searchable
 from transrec_core.errors import BadSettingError, NoTextError
 from transrec_core.progress import UNTOLD, Meter
@@ -107,3 +108,9 @@ def test_without_any_text_there_is_nothing_to_search() -> None:
     for embedder in (None, Colours()):
         with pytest.raises(NoTextError, match="None of 6 items"):
             searchable(empty, embedder)
+
+
+def test_a_real_model_finds_what_shares_no_word(real_model: SentenceEmbedder) -> None:
+    query = "a love story set in London"
+    assert ids(search_items(searchable(ITEMS, real_model), query))[0] == "n"
+    assert search_items(searchable(ITEMS), query).empty
