@@ -1,5 +1,6 @@
 """The parts of the Space page: map, inspector, lasso list, alignment of factors, factor cards."""
 
+import zlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -62,14 +63,14 @@ def explore(space: Workspace, result: Result, dark: bool) -> None:
         user = _user_tools(result) if view == compute.ALIGNED else None
         found = compute.mapped(result, view)
         frame = found.items.frame
-        hits = compute.matches(frame, query)
+        hits = _search(result, frame, query)
         marked = state.get(f"marked_{result.id}")
         path = compute.path_of(result, user) if user is not None else None
 
         def draw() -> Any:
             return charts.item_scatter(
                 found.items,
-                found=hits.index.tolist(),
+                found=hits.rows,
                 chosen=marked,
                 near=_near_rows(result, view, marked),
                 show=SHOWN[shown],
@@ -90,15 +91,11 @@ def explore(space: Workspace, result: Result, dark: bool) -> None:
         if path is not None:
             _tell_path(str(user), path)
         if query:
-            st.caption(
-                f"No item holds “{escape_md(query, 60)}”."
-                if hits.empty
-                else f"{wording.plural(len(hits), 'item')} found."
-            )
+            _tell_found(result, query, hits)
         _numbers(result, view)
     picked = _rows(event)
     with grid.cell():
-        _pick(result, hits.index.tolist())
+        _pick(result, hits.rows)
         listing = state.get(f"region_{result.id}", False) and len(picked) > 1
         if listing:
             _region(result, frame.loc[picked])
@@ -106,16 +103,71 @@ def explore(space: Workspace, result: Result, dark: bool) -> None:
             _inspector(result, view, dark, lasso=len(picked) > 1)
 
 
+def _search(result: Result, frame: "pd.DataFrame", query: str) -> "compute.Found":
+    with st.spinner("Searching the items' texts", show_time=False):
+        return compute.found_items(result, frame, query)
+
+
+def _tell_found(result: Result, query: str, found: "compute.Found") -> None:
+    """What the search has found: by title, then by meaning."""
+    asked = f"“{escape_md(query, 60)}”"
+    by_title = (
+        f"{wording.plural(found.titled, 'item')} found."
+        if found.titled
+        else f"No item holds {asked}."
+    )
+    if found.meant is None:
+        st.caption(by_title)
+        return
+    if found.titled > compute.TITLES_LISTED:
+        by_title += f" The first {compute.TITLES_LISTED} are listed."
+    other = "other " if found.titled else ""
+    by_meaning = (
+        f"{wording.plural(found.meant, f'{other}item')}, the nearest first"
+        if found.meant
+        else f"no {other}text has anything in common with {asked}"
+    )
+    trouble = f" {escape_md(found.trouble, 300)}" if found.trouble else ""
+    st.caption(
+        f"**By title:** {by_title} **By meaning:** {by_meaning}, compared by "
+        f"{escape_md(found.reader, 80)}.{trouble}"
+    )
+    if found.listed.empty:
+        return
+    with st.container(key="search_found"):
+        key = f"found_{result.id}_{zlib.crc32(query.encode('utf-8', 'replace'))}"
+        chart.cells(
+            found.listed[["found", "name", "domain", "cosine"]],
+            height=218,
+            key=key,
+            alt="Items that the search has found, by title first, then by meaning",
+            column_config={
+                "found": st.column_config.TextColumn("Found", width="small"),
+                "name": st.column_config.TextColumn("Item", width="medium"),
+                "domain": st.column_config.TextColumn("Domain", width="small"),
+                "cosine": st.column_config.NumberColumn(
+                    "Cosine",
+                    format="%.2f",
+                    width="small",
+                    help="How much the item's text has in common with what was asked: 1 is the "
+                    "same, 0 nothing.",
+                ),
+            },
+            on_select=partial(_picked_in_list, result, key, found.listed["row"].tolist()),
+            selection_mode="single-row",
+        )
+
+
 def _tools(result: Result) -> tuple[str, str, str, str]:
     """View, search, domains to show, and what to colour by."""
     views = compute.views(result)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="map_tools"):
         query = st.text_input(
-            "Search titles",
+            "Search items",
             key="map_search",
             type="search",
             live=True,
-            placeholder="Part of a title, or an item id",
+            placeholder="A title, an id, or what it is about",
             persist_state="session",
         )
         colours = compute.colourings(result)
@@ -457,7 +509,10 @@ def _similar_by_text(result: Result, facts: compute.ItemFacts) -> None:
         if similar is None or similar.empty:
             st.caption("No other item shares a topic with this one.")
             return
-        st.caption(f"{wording.DOMAIN_WORDS[facts.domain]} items of like title, genres and text")
+        st.caption(
+            f"{wording.DOMAIN_WORDS[facts.domain]} items of like title, genres and text, compared "
+            f"by {escape_md(compute.reader(result), 80)}"
+        )
         chart.cells(
             similar[["name", "cosine"]],
             key="near_text",

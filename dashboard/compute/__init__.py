@@ -77,6 +77,7 @@ from dashboard.compute.loading import (
     swap_sides,
     wrong_rows,
 )
+from dashboard.compute.meaning import reader
 from dashboard.compute.memory import SIDES
 from dashboard.compute.naming import name_of, names, plain_cells, subject, titles
 from dashboard.compute.offers import (
@@ -140,8 +141,10 @@ from dashboard.compute.space import (
     CARD_ITEMS,
     DOMAIN,
     FACTOR,
+    TITLES_LISTED,
     TSNE,
     Colouring,
+    Found,
     ItemFacts,
     Mapped,
     alignment,
@@ -152,6 +155,7 @@ from dashboard.compute.space import (
     drawable_users,
     drawn,
     factor_cards,
+    found_items,
     has_space,
     has_texts,
     item_facts,
@@ -207,6 +211,7 @@ __all__ = [
     "MOST_IDS",
     "PREVIEW_ROWS",
     "SIDES",
+    "TITLES_LISTED",
     "TSNE",
     "Change",
     "Changes",
@@ -215,6 +220,7 @@ __all__ = [
     "Duplicates",
     "Entry",
     "FolderEntry",
+    "Found",
     "Histogram",
     "ItemFacts",
     "Known",
@@ -281,6 +287,7 @@ __all__ = [
     "folder_file",
     "folder_lists",
     "folder_map",
+    "found_items",
     "further_table",
     "gain_table",
     "has_space",
@@ -330,6 +337,7 @@ __all__ = [
     "random_user",
     "ranked_sources",
     "rating_histogram",
+    "reader",
     "reading",
     "reasons",
     "reference",

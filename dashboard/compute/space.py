@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard import studies, wording
+from dashboard.compute.meaning import by_meaning, like_text
 from dashboard.compute.memory import SIDES, remember
 from dashboard.compute.naming import name_of, names
 from dashboard.compute.preflight import both_usable
@@ -47,6 +48,8 @@ DOMAIN, GENRE, INTERACTIONS, RATING, FACTOR = "domain", "genre", "interactions",
 """What points can be coloured by; ``factor`` with a number from 1."""
 
 MOST_GENRES = 7
+TITLES_LISTED = 20
+"""Items found by title that a list names; the map shows all of them."""
 MOST_TITLES, MOST_PEOPLE = 3_000, 5_000
 """Options of one select box."""
 FACTORS = 6
@@ -365,6 +368,57 @@ def matches(frame: pd.DataFrame, query: str) -> pd.DataFrame:
     return frame[in_name | (frame[ITEM] == words)]
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a search has found: first by title, then by what texts are about.
+
+    Attributes
+    ----------
+    rows
+        Rows of all of them on the map.
+    titled, meant
+        How many there are of each; no item counts twice. ``meant`` is ``None`` without texts.
+    listed
+        found (how), name, domain, cosine (NaN by title) and row; ``TITLES_LISTED`` by title.
+    reader, trouble
+        As in ``Meant``.
+    """
+
+    rows: list[int]
+    titled: int
+    meant: int | None
+    listed: pd.DataFrame
+    reader: str = ""
+    trouble: str = ""
+
+
+def found_items(result: Result, frame: pd.DataFrame, query: str) -> Found:
+    """Search a map's items by title and id, and where there are texts by meaning."""
+    hits = matches(frame, query)
+    titled = hits[["domain", "name"]].assign(row=hits.index, found="By title", cosine=np.nan)
+    meant = by_meaning(result, query)
+    if meant is None:
+        return Found(hits.index.tolist(), len(hits), None, titled.head(TITLES_LISTED))
+    items = meant.items.assign(row=rows_of(result, meant.items), found="By meaning")
+    # Those of the map alone, which may be a sample, and none twice.
+    items = items[items["row"].isin(frame.index) & ~items["row"].isin(hits.index)]
+    return Found(
+        [*hits.index.tolist(), *items["row"].tolist()],
+        len(hits),
+        len(items),
+        pd.concat([titled.head(TITLES_LISTED), items[list(titled)]], ignore_index=True),
+        meant.reader,
+        meant.trouble,
+    )
+
+
+def rows_of(result: Result, items: pd.DataFrame) -> list[int]:
+    """Rows of some items on the map, by their domain and item_id."""
+    facts = _facts(result)
+    rows = pd.Series(facts.index, index=pd.MultiIndex.from_frame(facts[["domain", ITEM]]))
+    return rows.reindex(pd.MultiIndex.from_frame(items[["domain", ITEM]])).astype(int).tolist()
+
+
 def neighbours(
     result: Result, domain: str, item: str, n: int = 10, *, view: str = ALIGNED
 ) -> pd.DataFrame:
@@ -376,12 +430,9 @@ def neighbours(
             found = own_neighbours(fit, "source" if domain == "source" else "target", item, n)
         else:
             found = core_neighbours(fit, domain, item, n, placed=_placed(result))
-        facts = _facts(result)
-        rows = pd.Series(facts.index, index=pd.MultiIndex.from_frame(facts[["domain", ITEM]]))
-        near = pd.MultiIndex.from_frame(found[["domain", ITEM]])
         return found.assign(
             name=[name_of(result, d, i) for d, i in zip(found["domain"], found[ITEM], strict=True)],
-            row=rows.reindex(near).to_numpy(),
+            row=rows_of(result, found),
         )
 
     return remember(result, ("neighbours", domain, item, n, view), make)
@@ -400,6 +451,9 @@ def similar_by_text(result: Result, domain: str, item: str, n: int = 5) -> pd.Da
     """
 
     def make() -> pd.DataFrame | None:
+        alike = like_text(result, domain, item, n)
+        if alike is not None:
+            return alike.assign(name=names(result, domain, alike[ITEM]))
         topics = _topics(result, domain)
         if topics is None:
             return None
