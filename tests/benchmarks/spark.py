@@ -3,13 +3,15 @@
     pip install '.[spark]'
     python tests/benchmarks/spark.py [--ratings 20000000] [--engines embedded,spark]
     python tests/benchmarks/spark.py --users 1000000,2000000,4000000
+    python tests/benchmarks/spark.py --constants
 
 The first compares a made pair of catalogues, half of the ratings in each, by ``transrec compare``
 in processes of their own; one JSON line an engine: seconds, the peak of the process that was
 started, and of all processes below it together (proportional set size), and with Spark the bytes
 that were shuffled, by its event log. The second makes lists for ever more people, most of them
 with few ratings, on a cluster of one worker process, so that the driver is alone in its own two:
-their peaks, without the worker's. Needs Linux.
+their peaks, without the worker's. The third tells what a worker's steps of a sweep cost in
+processor time, from which ``transrec_core/engines/SPARK.md`` plans a larger cluster. Needs Linux.
 """
 
 import argparse
@@ -199,6 +201,66 @@ def growth(options: argparse.Namespace, folder: Path) -> None:
         print(json.dumps({"users": users, **facts, **found}), flush=True)
 
 
+def constants(rank: int = 32, users: int = 20_000, items: int = 20_000) -> None:
+    """What a sweep's steps cost one core: microseconds a rating and a user, nanoseconds a byte."""
+    from transrec_core.engines.spark.factorizing import State, Task, _Systems
+    from transrec_core.ranking import top_items
+    from transrec_core.transfer.fitting import FitSpec
+
+    random = np.random.default_rng(0)
+    spec = FitSpec("implicit", "als", rank, 0.006, 0.1, 1.0, 0)
+    state = State(
+        Task("t", "source", spec, ()),
+        random.normal(0, 0.1, (items, rank)).astype(np.float32),
+        None,
+        0.0,
+        items,
+    )
+    found = []
+    for each in (1, 1, 8, 64):
+        batch = pa.RecordBatch.from_pydict(
+            {
+                "source_items": [
+                    np.sort(random.choice(items, each, replace=False)).astype(np.int32)
+                    for _ in range(users)
+                ],
+                "source_values": [np.ones(each, np.float32)] * users,
+            }
+        )
+        own = _Systems(state)
+        started = time.process_time()
+        own.add(batch)
+        solved = time.process_time()
+        ((_, vector),) = own.vectors("t")
+        payload = vector.astype(np.float32).tobytes()
+        packed = time.process_time()
+        total = np.zeros(len(vector))
+        before = time.process_time()
+        total += np.frombuffer(payload, np.float32).astype(np.float64)
+        added = time.process_time()
+        found.append((each * users, solved - started, packed - solved, added - before))
+    # The first has loaded the kernels.
+    _, one, few, many = found
+    rows = random.normal(size=(200, rank)).astype(np.float32)
+    for _ in range(2):
+        before = time.process_time()
+        scores = rows @ state.items.T
+        top_items(scores, 10)
+        ranked = time.process_time() - before
+    rating = (many[1] - few[1]) / (many[0] - few[0])
+    system = (many[2] - few[2]) / (many[0] - few[0])
+    line = {
+        "rank": rank,
+        "solve_us_a_rating": 1e6 * rating,
+        "solve_us_a_user": 1e6 * (few[1] - rating * few[0]) / users,
+        "systems_us_a_rating": 1e6 * system,
+        "pack_ns_a_byte": 1e9 * one[2] / len(payload),
+        "add_ns_a_byte": 1e9 * many[3] / len(payload),
+        "rank_ns_an_item": 1e9 * ranked / scores.size,
+    }
+    print(json.dumps({key: round(value, 2) for key, value in line.items()}), flush=True)
+
+
 def main() -> None:
     """Make the data, run, print."""
     parser = argparse.ArgumentParser(
@@ -208,7 +270,11 @@ def main() -> None:
     parser.add_argument("--engines", default="embedded,spark")
     parser.add_argument("--memory", default="6g", help="of Spark's process in local mode")
     parser.add_argument("--users", default="", help="numbers of people for the driver's memory")
+    parser.add_argument("--constants", action="store_true", help="cost of a sweep's steps")
     options = parser.parse_args()
+    if options.constants:
+        constants()
+        return
     with tempfile.TemporaryDirectory() as folder:
         (growth if options.users else side_by_side)(options, Path(folder))
 

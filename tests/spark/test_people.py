@@ -58,3 +58,13 @@ def test_what_cannot_be_read_or_joined_is_refused(
     nothing.write_text("user_id,item_id,rating\nx1,a,good\nx2,b,bad\n")
     with pytest.raises(BadRatingsError, match="none of 2 rows"):
         read_people(spark, str(nothing), files["target"])
+
+
+def test_parts_grow_with_the_items_whose_systems_each_of_them_sends() -> None:
+    from transrec_core.engines.spark.people import MOST_PART_RATINGS, parts_of
+
+    assert parts_of(1000, 100) == 4
+    assert parts_of(20_000_000, 1000) == 40
+    assert parts_of(20_000_000, 40_000) == 5
+    assert parts_of(10**9, 200_000) == 10**9 // MOST_PART_RATINGS
+    assert parts_of(10**9 + 1, 200_000) == 10**9 // MOST_PART_RATINGS + 1

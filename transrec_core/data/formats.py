@@ -8,7 +8,7 @@ from typing import cast, get_args
 from transrec_core.data.items import Items, read_items
 from transrec_core.data.mapping import ROLES, amended
 from transrec_core.data.ratings import Duplicates, Ratings, to_ratings
-from transrec_core.data.reading import Table, read_table
+from transrec_core.data.reading import Table, asked_flags, read_table
 from transrec_core.data.report import DELIMITER_NAMES, ImportReport, Problem
 from transrec_core.data.streaming import read_rated
 from transrec_core.errors import BadRatingsError, BadSettingError, UnreadableFileError
@@ -62,6 +62,13 @@ class FileFormat:
             {role: said[flag] or None for flag, role in COLUMN_FLAGS.items() if flag in said},
             cast(Duplicates, duplicates or "last"),
         )
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The flags that say the same: of ``FileFormat.of(said)``, what was said."""
+        flags = asked_flags(self.delimiter, self.header, self.encoding)
+        flags |= {f"{role}-column": column or "" for role, column in self.columns.items()}
+        return flags if self.duplicates == "last" else {**flags, "duplicates": self.duplicates}
 
     def table(self, file: str | Path | bytes, name: str | None = None) -> Table:
         """Read a file's cells; errors as in ``read_table``."""

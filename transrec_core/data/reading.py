@@ -184,13 +184,18 @@ def as_asked(
     table: Table, delimiter: str | None, header: bool | None, encoding: str | None
 ) -> Table:
     """The table with what was not guessed in its report."""
+    said = asked_flags(delimiter, header, encoding)
+    return replace(table, report=replace(table.report, asked=said)) if said else table
+
+
+def asked_flags(delimiter: str | None, header: bool | None, encoding: str | None) -> dict[str, str]:
+    """Flags of the command line, with their values, that say what is not to be guessed."""
     asked = {
         "encoding": encoding,
         "delimiter": delimiter and DELIMITER_NAMES.get(delimiter, delimiter),
         "header": None if header is None else ("yes" if header else "no"),
     }
-    said = {flag: value for flag, value in asked.items() if value is not None}
-    return replace(table, report=replace(table.report, asked=said)) if said else table
+    return {flag: value for flag, value in asked.items() if value is not None}
 
 
 def read_plain_table(

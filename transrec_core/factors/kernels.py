@@ -669,7 +669,7 @@ def row_systems(
     values: "NDArray[Any]",
     fixed: "NDArray[Any]",
     weights: "NDArray[Any] | None" = None,
-) -> "tuple[NDArray[Any], NDArray[Any]]":
+) -> "NDArray[Any]":
     """What each row's own cells put into its system; sums over parts of the cells are those of all.
 
     Parameters
@@ -679,7 +679,8 @@ def row_systems(
 
     Returns
     -------
-    Σ w v vᵀ, rows × k × k, symmetric; and Σ w y v, rows × k.
+    Σ w y v, and the upper triangle of Σ w v vᵀ as ``np.triu_indices`` has it, side by side: rows ×
+    (k + k(k + 1)/2).
     """
     n, k = len(indptr) - 1, fixed.shape[1]
     size = padded(k)
@@ -697,8 +698,13 @@ def row_systems(
             systems,
             sides,
         )
-    upper = np.triu(systems[:, :k, :k])
-    return upper + np.triu(upper, 1).transpose(0, 2, 1), sides[:, :k]
+    told = np.empty((n, k + k * (k + 1) // 2), fixed.dtype)
+    told[:, :k] = sides[:, :k]
+    first = k
+    for row in range(k):
+        told[:, first : first + k - row] = systems[:, row, row:k]
+        first += k - row
+    return told
 
 
 def squared_error(

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from transrec_core.data import read_table
+from transrec_core.data.formats import FileFormat
 from transrec_core.data.reading import Table
 from transrec_core.errors import UnreadableFileError
 
@@ -477,3 +478,15 @@ def test_blocks_of_any_size_give_the_same_rows(monkeypatch):
     odd = read_table(text.encode() + b"\n\nu,i\n")
     pd.testing.assert_frame_equal(odd.frame, whole.frame)
     assert odd.report.problems[0].rows == (504,)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"encoding": "cp1252", "delimiter": "tab", "header": "no", "user-column": "who"},
+        {"delimiter": "bar", "header": "yes", "time-column": "", "duplicates": "mean"},
+    ],
+)
+def test_a_format_tells_the_flags_that_said_it(said):
+    assert FileFormat.of(said).asked == said

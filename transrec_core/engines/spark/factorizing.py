@@ -275,24 +275,24 @@ class _Systems:
         """One vector a block of items."""
         if not self.rows:
             return
-        spec, k = self.state.task.objective, self.state.items.shape[1]
+        spec = self.state.task.objective
         by_item = sp.csr_array(sp.vstack(self.rows, format="csr").T.tocsr())
         users = np.vstack(self.users)
         targets, weights = spec.cells(by_item.data)
         front = np.concatenate([self.told, self.gram.ravel()])
-        upper = np.triu_indices(k)
         for block, part in _blocks(self.state):
             ends = by_item.indptr[part.start : part.stop + 1]
             cells = slice(ends[0], ends[-1])
-            A, b = row_systems(
+            told = row_systems(
                 ends - ends[0],
                 by_item.indices[cells],
                 targets[cells],
                 users,
                 None if weights is None else weights[cells],
             )
-            own = np.hstack([np.diff(ends)[:, None], b, A[:, upper[0], upper[1]]])
-            yield f"{name}:{block}", np.concatenate([front, own.ravel()])
+            own = np.empty((len(told), 1 + told.shape[1]), np.float32)
+            own[:, 0], own[:, 1:] = np.diff(ends), told
+            yield f"{name}:{block}", np.concatenate([front, own.ravel()], dtype=np.float32)
 
 
 def _solve_items(state: State, total: "NDArray[np.float64]", users: int) -> "NDArray[np.float64]":

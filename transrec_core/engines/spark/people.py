@@ -21,8 +21,13 @@ SIDES = ("source", "target")
 HEAD_LINES = 400
 """Lines of a text that tell how it is written."""
 
-PART_RATINGS, LEAST_PARTS = 500_000, 4
-"""Ratings of the people that one worker has in hand, about; and parts at least."""
+LEAST_PARTS, PART_RATINGS, MOST_PART_RATINGS = 4, 500_000, 10_000_000
+"""Parts of the people at least, and ratings that a part has at least and at most, about."""
+
+PART_RATINGS_AN_ITEM = 100
+"""Ratings that a part has for each item of both catalogues, between these bounds. Whatever is in a
+part, its sums have a system for each item, so that with fewer ratings in each part more and more of
+the time goes into moving and adding up systems."""
 
 TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".dat", ".gz", ".bz2")
 PART = "part"
@@ -51,6 +56,8 @@ class Domain:
         Whether there are times.
     left_out
         Rows that were left out, by reason.
+    asked
+        What somebody has said about how its files are written, as flags.
     """
 
     url: str
@@ -62,11 +69,13 @@ class Domain:
     lowest: float
     timed: bool
     left_out: Mapping[str, int]
+    asked: Mapping[str, str]
 
     def facts(self) -> dict[str, Any]:
         """As reports tell of a domain."""
         return {
             "file": self.url,
+            "asked": dict(self.asked),
             "users": self.users,
             "items": len(self.items),
             "ratings": self.ratings,
@@ -106,6 +115,11 @@ class People:
     def side(self, name: str) -> Domain:
         """``source`` or ``target``."""
         return self.source if name == "source" else self.target
+
+    @property
+    def smallest(self) -> int:
+        """Users or items of either catalogue, whichever are fewest."""
+        return min(n for own in (self.source, self.target) for n in (own.users, len(own.items)))
 
     def learners(self, learns: Sequence[str]) -> int:
         """Target users among some parts of the people."""
@@ -156,11 +170,11 @@ def read_people(
         said = formats.get(side, FileFormat())
         ratings, left_out, timed = _checked(_read(spark, url, said), url, said)
         kept.append(ratings)
-        domains.append(_domain(ratings, url, left_out, timed))
+        domains.append(_domain(ratings, url, left_out, timed, said.asked))
         rows.append(_by_user(_numbered(spark, ratings, domains[-1]), side))
     chance = chance_of(fn.lit(seed)).alias("chance")
     size = sum(domain.ratings for domain in domains)
-    parts = max(LEAST_PARTS, -(-size // PART_RATINGS))
+    parts = parts_of(size, sum(len(domain.items) for domain in domains))
     joined = rows[0].join(rows[1], USER, "full_outer").select("*", chance)
     # In the order of ids, so that what is written of people can be looked up.
     frame = joined.repartitionByRange(parts, USER).sortWithinPartitions(USER).persist()
@@ -185,6 +199,12 @@ def read_people(
         for side, domain in zip(SIDES, domains, strict=True)
     )
     return People(frame, theirs, own, int(counted["shared"]), parts)
+
+
+def parts_of(ratings: int, items: int) -> int:
+    """Into how many parts the people are cut, for the ratings and items of both catalogues."""
+    each = min(max(PART_RATINGS, PART_RATINGS_AN_ITEM * items), MOST_PART_RATINGS)
+    return max(LEAST_PARTS, -(-ratings // each))
 
 
 def chance_of(*salt: "Column") -> "Column":
@@ -303,6 +323,7 @@ def _domain(
     url: str,
     left_out: Mapping[str, int],
     timed: bool,
+    asked: Mapping[str, str],
 ) -> Domain:
     from pyspark.sql import functions as fn
 
@@ -320,6 +341,7 @@ def _domain(
         float(told["low"]),
         timed,
         left_out,
+        asked,
     )
 
 
