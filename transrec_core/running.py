@@ -310,16 +310,20 @@ def run_for_lists(
 ) -> Run:
     """The run whose lists ``recommend`` gives, with evidence only where lists hang on it."""
     settings = settings or Settings()
-    given = settings.method != "auto" and settings.rank is not None and settings.lam is not None
     return run(
         source,
         target,
         settings,
         source_items=source_items,
         target_items=items,
-        compare=settle or not given,
+        compare=settle or lists_hang_on_evidence(settings),
         on_progress=on_progress,
     )
+
+
+def lists_hang_on_evidence(settings: Settings) -> bool:
+    """Whether validation users have to settle method, rank or λ before lists can be made."""
+    return settings.method == "auto" or settings.rank is None or settings.lam is None
 
 
 def recommend_from(

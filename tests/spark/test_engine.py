@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -96,6 +97,67 @@ def test_named_people_get_lists_and_strangers_popular_ones(
     }
 
 
+def test_lists_bear_the_titles_of_a_table(
+    spark: Any, files: dict[str, str], tmp_path: Path
+) -> None:
+    users, items, out = tmp_path / "users.txt", tmp_path / "items.csv", tmp_path / "lists"
+    users.write_text("u399\nu001\n")
+    told = {f"t{i:02d}": f"Title {i}" for i in range(1, 40)}
+    rows = [f"{item},{title}" for item, title in (told | {"s01": "Of the other side"}).items()]
+    items.write_text("\n".join(["item_id,title", *rows, ""]))
+    run("recommend", *files.values(), "--out", str(out), "--users", str(users),
+        "--items", str(items), *SPARK, "local[2]")  # fmt: skip
+    lists = pd.read_parquet(out)
+    assert list(lists.columns) == ["user_id", "item_id", "rank", "score", "method", "title"]
+    assert len(lists) == 20
+    # The table has no title of t00.
+    assert (lists["title"] == lists["item_id"].map(told).fillna("")).all()
+
+
+def test_people_too_few_to_judge_get_lists_by_the_defaults(
+    spark: Any, world: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    few = {side: frame[frame["user_id"] < "u070"] for side, frame in world.items()}
+    arguments = []
+    for side, frame in few.items():
+        # One in three of the people is in both, too few to hold some out.
+        kept = frame if side == "source" else frame[frame["user_id"] >= "u050"]
+        kept.to_csv(tmp_path / f"{side}.csv", index=False)
+        arguments.append(str(tmp_path / f"{side}.csv"))
+    wishes = ["--feedback", "implicit", "--method", "factor_map", "--rank", "3"]
+    own, out, folder = tmp_path / "own.parquet", tmp_path / "lists", tmp_path / "run"
+    assert cli.main(["recommend", *arguments, "--out", str(own), *wishes]) == 0
+    spark_lists = ["recommend", *arguments, "--out", str(out), *wishes, *SPARK, "local[2]"]
+    assert cli.main(spark_lists) == 0
+    mine, theirs = (
+        pd.read_parquet(path).sort_values(["user_id", "rank"], ignore_index=True)
+        for path in (out, own)
+    )
+    assert (mine["user_id"] == theirs["user_id"]).all()
+    assert (mine["method"] == theirs["method"]).all()
+    # The random starts differ, and so few people leave room; by chance it would be a third.
+    taken = few["source"].assign(kind=few["source"]["item_id"].str[1:].astype(int) % 3)
+    taste = taken.groupby("user_id")["kind"].agg(lambda kinds: kinds.mode()[0])
+    cold = mine[mine["user_id"] < "u050"]
+    kinds = cold["item_id"].str[1:].astype(int) % 3
+    assert (kinds.to_numpy() == taste[cold["user_id"]].to_numpy()).mean() > 0.5
+    assert cli.main(["fit", *arguments, "--out", f"{folder}/", *wishes, *SPARK, "local[2]"]) == 0
+    opened = open_run_folder(folder)
+    assert opened.run is not None
+    assert "judging transfer needs" in opened.run.no_comparison
+    kept = pd.concat(opened.all_lists()).sort_values(["user_id", "rank"], ignore_index=True)
+    pd.testing.assert_frame_equal(kept[mine.columns.tolist()], mine, check_dtype=False)
+
+
+def test_the_evidence_tells_the_command_that_makes_it_again(
+    folder: Path, files: dict[str, str]
+) -> None:
+    told = json.loads((folder / "evidence" / "evidence.json").read_text())["command"]
+    options = cli._parser().parse_args(shlex.split(told)[1:])
+    assert (options.source, options.target) == tuple(files.values())
+    assert (options.engine, options.master, options.factorizer) == ("spark", None, None)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -125,6 +187,8 @@ def test_what_spark_cannot_do_is_refused_by_name(
         (["--method", "joint"], "has no joint"),
         (["--cold", "items"], "new users only"),
         (["--merge-editions"], "--merge-editions"),
+        (["--items", "titles.csv"], "no item texts"),
+        (["--rank", "41"], "at most 40"),
     ):
         assert cli.main([*base, *flags]) == 2
         assert words in capsys.readouterr().err
@@ -188,7 +252,7 @@ def test_a_spark_connect_server_gives_the_same_lists(
         # A process of its own: one Python process holds a classic or a remote session.
         done = subprocess.run(
             [sys.executable, "-c", CONNECT, "recommend", *files.values(), "--out", str(out),
-             *FLAGS, *SPARK, f"sc://127.0.0.1:{port}"],
+             "--settle", *FLAGS, *SPARK, f"sc://127.0.0.1:{port}"],
             env=environment, capture_output=True, text=True, timeout=600, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:]

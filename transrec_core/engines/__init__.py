@@ -13,6 +13,7 @@ from transrec_core.errors import BadSettingError
 
 if TYPE_CHECKING:
     from transrec_core.data.formats import FileFormat
+    from transrec_core.data.items import Items
     from transrec_core.progress import OnProgress
     from transrec_core.settings import Settings
 
@@ -57,6 +58,24 @@ class Job:
     settle: bool = False
     raw: bool = False
     on_progress: "OnProgress | None" = None
+
+    def format(self, name: str) -> "FileFormat":
+        """What somebody has said about ``source``, ``target`` or a file of item texts."""
+        from transrec_core.data.formats import FileFormat
+
+        return self.formats.get(name, FileFormat())
+
+    def items(self, files: Sequence[str]) -> "Items | None":
+        """Item texts of several files in one table; the first that names an item speaks for it."""
+        if not files:
+            return None
+        import pandas as pd
+
+        from transrec_core.data.items import Items
+
+        parts = [self.format(file).items(file, file) for file in files]
+        frame = pd.concat([part.frame for part in parts])
+        return Items(frame[~frame.index.duplicated()], parts[0].report)
 
 
 class Engine(Protocol):

@@ -2,11 +2,9 @@
 
 import os
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transrec_core.data.formats import FileFormat
 from transrec_core.engines import Job
 from transrec_core.engines.folder import is_run_folder, require_replaceable, write_run_folder
 from transrec_core.errors import BadSettingError
@@ -103,24 +101,7 @@ def _is_folder(out: str) -> bool:
 
 def _read(job: Job) -> "tuple[Ratings, Ratings, Items | None, Items | None]":
     source, target = (
-        _format(job, side).ratings(file, file)
+        job.format(side).ratings(file, file)
         for side, file in (("source", job.source), ("target", job.target))
     )
-    return source, target, _items(job, job.source_items), _items(job, job.target_items)
-
-
-def _items(job: Job, files: Sequence[str]) -> "Items | None":
-    """Item texts of several files in one table; the first that names an item speaks for it."""
-    if not files:
-        return None
-    import pandas as pd
-
-    from transrec_core.data.items import Items
-
-    parts = [_format(job, file).items(file, file) for file in files]
-    frame = pd.concat([part.frame for part in parts])
-    return Items(frame[~frame.index.duplicated()], parts[0].report)
-
-
-def _format(job: Job, name: str) -> FileFormat:
-    return job.formats.get(name, FileFormat())
+    return source, target, job.items(job.source_items), job.items(job.target_items)

@@ -195,7 +195,13 @@ def spec_of(settings: Settings, feedback: Feedback, rank: int, lam: float) -> Fi
 
 def default_spec(pair: DomainPair, feedback: Feedback, settings: Settings) -> FitSpec:
     """The settings' rank and λ, or where they are open the defaults that the data can carry."""
-    limit = min(*pair.source.matrix.shape, *pair.target.matrix.shape)
+    return default_spec_within(
+        min(*pair.source.matrix.shape, *pair.target.matrix.shape), feedback, settings
+    )
+
+
+def default_spec_within(limit: int, feedback: Feedback, settings: Settings) -> FitSpec:
+    """The same for domains whose smallest side, users or items of either, is ``limit``."""
     lam = DEFAULT_LAM[feedback] if settings.lam is None else settings.lam
     return spec_of(settings, feedback, settings.rank or min(DEFAULT_RANK, limit), lam)
 

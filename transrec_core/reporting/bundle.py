@@ -3,7 +3,7 @@
 import json
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ def evidence_json(
     settings: Settings,
     data: Mapping[str, Mapping[str, Any]],
     seconds: float,
+    *,
+    engine: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Build the content of ``evidence.json`` from plain JSON values, without NaN.
 
@@ -39,6 +41,8 @@ def evidence_json(
         data came from a file, ``file``.
     seconds
         Wall time of the whole run.
+    engine
+        Flags that name the engine, where it is not the embedded one.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def evidence_json(
         "test_users": comparison.test_users,
         "validation_users": comparison.validation_users,
         "seconds": seconds,
-        "command": compare_command(settings, data),
+        "command": compare_command(settings, data, engine=engine),
     }
     evidence["checks"] = [problem.to_json() for problem in comparison.checks]
     if comparison.crosslisted is not None:
@@ -94,10 +98,12 @@ def plain_values(value: Any) -> Any:
     return value
 
 
-def compare_command(settings: Settings, data: Mapping[str, Mapping[str, Any]]) -> str:
+def compare_command(
+    settings: Settings, data: Mapping[str, Mapping[str, Any]], *, engine: Sequence[str] = ()
+) -> str:
     """Build the command line that repeats a comparison, run beside the files."""
     shots = ["--shots", ",".join(map(str, settings.shots))]
-    return shlex.join([*_command("compare", "evidence", settings, data), *shots])
+    return shlex.join([*_command("compare", "evidence", settings, data), *shots, *engine])
 
 
 def recommend_command(settings: Settings, data: Mapping[str, Mapping[str, Any]]) -> str:
@@ -190,12 +196,13 @@ def bundle_files(
     seconds: float,
     *,
     raw: bool = False,
+    engine: Sequence[str] = (),
 ) -> dict[str, bytes]:
     """Content of every file of the bundle by name, in the order to write them.
 
-    ``raw`` as in ``table_bytes``.
+    ``raw`` as in ``table_bytes``, ``engine`` as in ``evidence_json``.
     """
-    evidence = evidence_json(comparison, settings, data, seconds)
+    evidence = evidence_json(comparison, settings, data, seconds, engine=engine)
     kinds = [kind for kind in (comparison.ranking, comparison.ratings) if kind is not None]
     per_user = pd.concat([kind.per_user for kind in kinds], ignore_index=True)
     text = json.dumps(evidence, indent=2, ensure_ascii=False, allow_nan=False)
@@ -214,15 +221,17 @@ def write_bundle(
     seconds: float,
     *,
     raw: bool = False,
+    engine: Sequence[str] = (),
 ) -> None:
     """Write ``evidence.json``, ``per_user.csv`` and ``report.html`` into a folder.
 
     The folder is made where there is none; one of an earlier bundle is replaced in one step. See
-    ``write_folder``. ``raw`` as in ``table_bytes``.
+    ``write_folder``. ``raw`` as in ``table_bytes``, ``engine`` as in ``evidence_json``.
 
     Raises
     ------
     OSError
         When the folder cannot be written.
     """
-    write_folder(Path(folder), bundle_files(comparison, settings, data, seconds, raw=raw))
+    files = bundle_files(comparison, settings, data, seconds, raw=raw, engine=engine)
+    write_folder(Path(folder), files)

@@ -93,6 +93,13 @@ def test_the_command_repeats_the_run(cases, settings):
             assert getattr(options, name) == getattr(settings, name), name
 
 
+def test_the_command_names_the_engine(cases):
+    flags = ["--engine", "spark", "--factorizer", "mllib"]
+    found = evidence_json(cases.comparison(), Settings(), cases.data(), 1.0, engine=flags)
+    options = _parser().parse_args(shlex.split(found["command"])[1:])
+    assert (options.engine, options.factorizer) == ("spark", "mllib")
+
+
 def test_the_bundle_is_a_folder_of_three_files(cases, tmp_path):
     folder = tmp_path / "new" / "evidence"
     arguments = (cases.comparison(user="=evil"), Settings(), cases.data(), 1.0)

@@ -1,12 +1,12 @@
 """Jobs on an Apache Spark cluster."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transrec_core.columns import USER
+from transrec_core.columns import TITLE, USER
 from transrec_core.engines import Job
 from transrec_core.engines.folder import (
     EVIDENCE,
@@ -26,7 +26,7 @@ from transrec_core.engines.folder import (
     write_part,
 )
 from transrec_core.engines.spark.evidence import (
-    EVERYBODY,
+    Plan,
     Settled,
     compare_people,
     fit_people,
@@ -37,16 +37,23 @@ from transrec_core.engines.spark.evidence import (
 from transrec_core.engines.spark.fitting import ClusterFit, pair_of, present
 from transrec_core.engines.spark.people import People, gathered, read_people
 from transrec_core.engines.spark.session import open_session, running
-from transrec_core.errors import BadSettingError, ClusterError
-from transrec_core.evidence.results import Chosen
+from transrec_core.errors import (
+    BadSettingError,
+    ClusterError,
+    RankTooLargeError,
+    TooFewUsersError,
+)
+from transrec_core.evidence.results import Chosen, Comparison
 from transrec_core.places import require_folder
 from transrec_core.progress import Meter
 from transrec_core.recommending import recommend_for
 from transrec_core.reporting.bundle import write_bundle
 from transrec_core.reporting.saving import atomic_folder, write_atomically
+from transrec_core.running import lists_hang_on_evidence
 from transrec_core.settings import Settings
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
@@ -78,6 +85,11 @@ class Engine:
     def compare(self, job: Job, out: str) -> None:
         """See ``engines.Engine``."""
         started = time.perf_counter()
+        if job.source_items or job.target_items:
+            raise BadSettingError(
+                "A comparison on Spark reads no item texts.",
+                "Leave --items and --source-items out.",
+            )
         with self._working() as spark:
             people, settings = self._people(spark, job)
             people = with_parts(people, settings)
@@ -85,44 +97,55 @@ class Engine:
                 people, settings, Meter(job.on_progress).part(0.1, 1), by_mllib=self.by_mllib
             )
         seconds = time.perf_counter() - started
-        write_bundle(Path(out), comparison, settings, _facts(people), seconds, raw=job.raw)
+        facts, engine = _facts(people), self._flags()
+        write_bundle(Path(out), comparison, settings, facts, seconds, raw=job.raw, engine=engine)
 
     def recommend(self, job: Job, out: str) -> None:
         """See ``engines.Engine``."""
+        titles = _titles(job)
         with self._working() as spark:
             people, settings = self._people(spark, job)
-            people = with_parts(people, settings)
             meter = Meter(job.on_progress).part(0.1, 0.9)
-            settled = settle(people, settings, meter.part(0, 0.3), by_mllib=self.by_mllib)
-            fit, chosen = _fit(people, settings, meter.part(0.3, 1), settled)
-            frame = _lists(people, fit, settings, chosen, job.users)
+            settled = None
+            if job.settle or lists_hang_on_evidence(job.settings):
+                with suppress(TooFewUsersError):
+                    people = with_parts(people, settings)
+                    settled = settle(people, settings, meter.part(0, 0.3))
+            fit, chosen = self._fit(people, settings, meter.part(0.3, 1), settled)
+            frame = _lists(people, fit, settings, chosen, job.users, titles["target"])
             _written(frame, out)
 
     def fit(self, job: Job, out: str) -> None:
         """See ``engines.Engine``. The folder has to be one that the workers can write too."""
         started = time.perf_counter()
+        titles = _titles(job)
         meter = Meter(job.on_progress).part(0.1, 1)
         with self._working() as spark, atomic_folder(Path(out), TOP_LEVEL) as new:
             # The workers may be other accounts of this computer, or of others.
             new.chmod(0o755)
             people, settings = self._people(spark, job)
-            people = with_parts(people, settings)
-            comparison, settled = compare_people(
-                people, settings, meter.part(0, 0.6), by_mllib=self.by_mllib
-            )
-            fit, chosen = _fit(people, settings, meter.part(0.6, 0.8), settled)
-            write_bundle(
-                new / EVIDENCE,
-                comparison,
-                settings,
-                _facts(people),
-                time.perf_counter() - started,
-                raw=job.raw,
-            )
+            comparison: Comparison | None = None
+            settled, reason = None, ""
+            try:
+                people = with_parts(people, settings)
+                comparison, settled = compare_people(
+                    people, settings, meter.part(0, 0.6), by_mllib=self.by_mllib
+                )
+            except TooFewUsersError as error:
+                reason = str(error)
+            fit, chosen = self._fit(people, settings, meter.part(0.6, 0.8), settled)
+            if comparison is not None:
+                write_bundle(
+                    new / EVIDENCE,
+                    comparison,
+                    settings,
+                    _facts(people),
+                    time.perf_counter() - started,
+                    raw=job.raw,
+                    engine=self._flags(),
+                )
             meter.report(0.8, "Writing lists")
-            contents = {
-                LISTS: _rows(_lists(people, fit, settings, chosen, None), new / LISTS, spark)
-            }
+            contents = {LISTS: _rows(_lists(people, fit, settings, chosen), new / LISTS, spark)}
             meter.report(0.9, "Writing factors")
             for part, frame in _users(people, fit).items():
                 contents[part] = _rows(frame, new / part, spark)
@@ -132,19 +155,44 @@ class Engine:
             ):
                 tables = factor_table(part, domain.items, domain.item_counts, factors.item_factors)
                 contents[part] = write_part(new, part, tables)
-            contents[MAP] = write_part(new, MAP, iter([_map(people, fit, settings)]))
-            seconds = time.perf_counter() - started
-            facts = run_json("spark", settings, _facts(people), chosen, seconds, contents)
+            contents[MAP] = write_part(new, MAP, iter([_map(people, fit, settings, titles)]))
+            facts = run_json(
+                "spark",
+                settings,
+                _facts(people),
+                chosen,
+                time.perf_counter() - started,
+                contents,
+                no_comparison=reason,
+            )
             write_atomically(new / RUN, facts)
+
+    def _flags(self) -> list[str]:
+        """What a command needs to run here; the master stays out, a URL may bear a token."""
+        return ["--engine", "spark", *(["--factorizer", "mllib"] if self.by_mllib else [])]
+
+    def _fit(
+        self, people: People, settings: Settings, meter: Meter, settled: Settled | None
+    ) -> tuple[ClusterFit, Chosen | None]:
+        """All data fitted for lists, with what validation people settled where they did."""
+        chosen, plan = None, Plan.by_default(people, settings)
+        if settled is not None:
+            wanted = "ratings" if settings.feedback == "ratings" else "ranking"
+            kind = next(kind for kind in settled.kinds if kind.name == wanted)
+            chosen = settled.chosen[kind.name]
+            plan = Plan.of(kind, settings, chosen)
+        return fit_people(people, plan, meter, by_mllib=self.by_mllib), chosen
 
     def _people(self, spark: "SparkSession", job: Job) -> tuple[People, Settings]:
         settings = own_settings(job.settings)
-        if job.source_items or job.target_items:
-            raise BadSettingError(
-                "The Spark engine reads no titles.", "Leave --items and --source-items out."
-            )
         Meter(job.on_progress).report(0, "Reading", "and joining people")
         people = read_people(spark, job.source, job.target, formats=job.formats, seed=settings.seed)
+        if settings.rank is not None and settings.rank > people.smallest:
+            raise RankTooLargeError(
+                f"Rank {settings.rank} is too large: one catalogue has {people.smallest:,} users "
+                "or items.",
+                f"Choose a rank of at most {people.smallest}, or auto.",
+            )
         return people, settings
 
     @contextmanager
@@ -186,27 +234,29 @@ def _end(spark: "SparkSession") -> None:
         spark.stop()
 
 
-def _fit(
-    people: People, settings: Settings, meter: Meter, settled: Settled
-) -> tuple[ClusterFit, Chosen]:
-    """All data fitted with what validation people settled, for the kind that lists come from."""
-    wanted = "ratings" if settings.feedback == "ratings" else "ranking"
-    kind = next(kind for kind in settled.kinds if kind.name == wanted)
-    fit = fit_people(people, settled, kind, settings, meter, EVERYBODY)
-    return fit, settled.chosen[kind.name]
+def _titles(job: Job) -> "dict[str, pd.DataFrame | None]":
+    """Titles of each catalogue's items by id, read where the driver is; ``None`` without a file."""
+    read = {"source": job.items(job.source_items), "target": job.items(job.target_items)}
+    return {side: None if items is None else items.frame[[TITLE]] for side, items in read.items()}
 
 
 def _lists(
     people: People,
     fit: ClusterFit,
     settings: Settings,
-    chosen: Chosen,
-    users: Any,
+    chosen: Chosen | None,
+    users: Sequence[str] | None = None,
+    titles: "pd.DataFrame | None" = None,
 ) -> "DataFrame":
     """One row a recommendation, for the source's people, or those named."""
+    import pyarrow as pa
     from pyspark.sql import functions as fn
 
     schema = SCHEMAS[LISTS]
+    if titles is not None:
+        schema = schema.append(pa.field(TITLE, pa.string()))
+        # A table may tell of more than is listed, and it goes to every worker.
+        titles = titles.reindex(fit.items[1]).fillna("")
     frame = people.frame
     if users is None:
         frame = frame.where(fn.col("source_items").isNotNull())
@@ -214,8 +264,6 @@ def _lists(
         frame = _named(frame, list(users))
 
     def make(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
-        import pyarrow as pa
-
         for batch in batches:
             if batch.num_rows:
                 everybody = pair_of(batch, fit.items, fit.explicit)
@@ -224,12 +272,14 @@ def _lists(
                     everybody.shared.tolist(),
                     top=settings.top,
                     chosen=chosen,
+                    items=titles,
                 )
                 yield from pa.Table.from_pandas(
                     lists[schema.names], schema, preserve_index=False
                 ).to_batches()
 
     told = "user_id string, item_id string, rank int, score double, method string"
+    told += "" if titles is None else f", {TITLE} string"
     return frame.mapInArrow(make, told)
 
 
@@ -278,13 +328,19 @@ def _users(people: People, fit: ClusterFit) -> "dict[str, DataFrame]":
     }
 
 
-def _map(people: People, fit: ClusterFit, settings: Settings) -> "pa.Table":
+def _map(
+    people: People,
+    fit: ClusterFit,
+    settings: Settings,
+    titles: "Mapping[str, pd.DataFrame | None]",
+) -> "pa.Table":
     """The items on a plane; it hangs on item factors and the map alone."""
     some = gathered(people.frame.limit(1).toArrow().to_batches())
     assert some is not None, "there are people"
     return map_table(
         fit.of(pair_of(some, fit.items, fit.explicit)),
         settings.seed,
+        texts=titles,
         counts={"source": people.source.item_counts, "target": people.target.item_counts},
     )
 

@@ -29,7 +29,7 @@ from transrec_core.engines.spark.people import (
 )
 from transrec_core.engines.spark.sums import totals
 from transrec_core.errors import BadSettingError, TooFewUsersError
-from transrec_core.evidence.choosing import choose, spec_from
+from transrec_core.evidence.choosing import Feedback, choose, default_spec_within, spec_from
 from transrec_core.evidence.comparison import SHUFFLES, Trial, judge, served
 from transrec_core.evidence.evaluating import (
     Kind,
@@ -49,7 +49,13 @@ from transrec_core.factors.model import Factors
 from transrec_core.progress import Meter
 from transrec_core.settings import Settings
 from transrec_core.transfer.factorizations import Factorizations
-from transrec_core.transfer.fitting import FACTOR_MAP, TARGET_ONLY
+from transrec_core.transfer.fitting import (
+    DEFAULT_MEAN_STRENGTH,
+    DEFAULT_STRENGTH,
+    FACTOR_MAP,
+    TARGET_ONLY,
+    FitSpec,
+)
 from transrec_core.transfer.knowledge import Ground
 
 if TYPE_CHECKING:
@@ -146,27 +152,60 @@ class Settled:
     ----------
     kinds, chosen
         The kinds, and what was settled for each.
-    by_mllib
-        Whether Spark's MLlib factorizes.
     """
 
     kinds: tuple[Kind, ...]
     chosen: Mapping[str, Chosen]
-    by_mllib: bool = False
 
-    def tasks(self, kind: Kind, settings: Settings, learns: tuple[str, ...]) -> dict[str, Task]:
-        """What has to be factorized for one kind."""
-        chosen = self.chosen[kind.name]
-        spec = spec_from(settings, kind.feedback, chosen, chosen.method)
-        plain = spec_from(settings, kind.feedback, chosen, TARGET_ONLY)
+
+@dataclass(frozen=True)
+class Plan:
+    """What to fit.
+
+    Attributes
+    ----------
+    words
+        What it is for, in a sentence.
+    spec, plain
+        How both domains are factorized, and how the target for target-only scores.
+    strength, mean_strength
+        τ of the two priors by numbers of target interactions.
+    """
+
+    words: str
+    spec: FitSpec
+    plain: FitSpec
+    strength: Mapping[int, float]
+    mean_strength: Mapping[int, float]
+
+    @classmethod
+    def of(cls, kind: Kind, settings: Settings, chosen: Chosen) -> "Plan":
+        """With what validation people settled for one kind of evidence."""
+        return cls(
+            kind.words,
+            spec_from(settings, kind.feedback, chosen, chosen.method),
+            spec_from(settings, kind.feedback, chosen, TARGET_ONLY),
+            chosen.strength,
+            chosen.mean_strength,
+        )
+
+    @classmethod
+    def by_default(cls, people: People, settings: Settings) -> "Plan":
+        """With the settings, and defaults where they are open: the one that needs no evidence."""
+        feedback: Feedback = "ratings" if settings.feedback == "ratings" else "implicit"
+        spec = default_spec_within(people.smallest, feedback, settings)
+        return cls("lists", spec, spec, DEFAULT_STRENGTH, DEFAULT_MEAN_STRENGTH)
+
+    def tasks(self, learns: tuple[str, ...], by_mllib: bool) -> dict[str, Task]:
+        """What has to be factorized."""
         return {
-            "source": Task("source", "source", spec, EVERYBODY, self.by_mllib),
-            "target": Task("target", "target", spec, learns, self.by_mllib),
-            "plain": Task("plain", "target", plain, learns, self.by_mllib),
+            "source": Task("source", "source", self.spec, EVERYBODY, by_mllib),
+            "target": Task("target", "target", self.spec, learns, by_mllib),
+            "plain": Task("plain", "target", self.plain, learns, by_mllib),
         }
 
 
-def settle(people: People, settings: Settings, meter: Meter, *, by_mllib: bool = False) -> Settled:
+def settle(people: People, settings: Settings, meter: Meter) -> Settled:
     """Let the core's own search settle everything that is open, on a sample of the people."""
     from pyspark.sql import functions as fn
 
@@ -197,7 +236,7 @@ def settle(people: People, settings: Settings, meter: Meter, *, by_mllib: bool =
             settings.budget / len(kinds),
             Factorizations(),
         ).chosen
-    return Settled(kinds, chosen, by_mllib)
+    return Settled(kinds, chosen)
 
 
 @dataclass(frozen=True)
@@ -216,13 +255,18 @@ def compare_people(
 ) -> tuple[Comparison, Settled]:
     """Measure whether the source helps in the target; parameters as for ``compare_domains``."""
     started = time.perf_counter()
-    settled = settle(people, settings, meter.part(0, 0.3), by_mllib=by_mllib)
+    settled = settle(people, settings, meter.part(0, 0.3))
     found: dict[str, Evidence] = {}
     kinds = settled.kinds
     for number, kind in enumerate(kinds):
         part = meter.part(0.3 + 0.7 * number / len(kinds), 0.3 + 0.7 * (number + 1) / len(kinds))
         fit = fit_people(
-            people, settled, kind, settings, part.part(0, 0.8), (TRAIN, VALIDATION), SHUFFLES
+            people,
+            Plan.of(kind, settings, settled.chosen[kind.name]),
+            part.part(0, 0.8),
+            learns=(TRAIN, VALIDATION),
+            shuffles=SHUFFLES,
+            by_mllib=by_mllib,
         )
         part.report(0.8, f"Measuring {kind.words} on test users")
         found[kind.name] = _tell(people, fit, kind, settings, settled.chosen[kind.name])
@@ -239,34 +283,33 @@ def compare_people(
 
 def fit_people(
     people: People,
-    settled: Settled,
-    kind: Kind,
-    settings: Settings,
+    plan: Plan,
     meter: Meter,
+    *,
     learns: tuple[str, ...] = EVERYBODY,
     shuffles: int = 0,
+    by_mllib: bool = False,
 ) -> ClusterFit:
-    """Factorize and learn the map with what was settled."""
-    tasks = settled.tasks(kind, settings, learns)
-    chosen = settled.chosen[kind.name]
+    """Factorize and learn the map."""
+    tasks = plan.tasks(learns, by_mllib)
 
     def on_pass(done: int, most: int, working: str) -> None:
         meter.report(
-            0.9 * done / most, f"Factorizing for {kind.words}", f"sweep {done + 1}: {working}"
+            0.9 * done / most, f"Factorizing for {plan.words}", f"sweep {done + 1}: {working}"
         )
 
     same = tasks["plain"].spec == tasks["target"].spec
     wanted = [task for name, task in tasks.items() if name != "plain" or not same]
-    work = mllib.factorize_all if settled.by_mllib else factorize_all
+    work = mllib.factorize_all if by_mllib else factorize_all
     factors: dict[str, Factors] = work(people, wanted, on_pass=on_pass)
     factors.setdefault("plain", factors["target"])
-    meter.report(0.9, f"Learning what carries over for {kind.words}")
+    meter.report(0.9, f"Learning what carries over for {plan.words}")
     return join(
         people,
         factors,
         tasks,
-        strength=chosen.strength,
-        mean_strength=chosen.mean_strength,
+        strength=plan.strength,
+        mean_strength=plan.mean_strength,
         shuffles=shuffles,
     )
 

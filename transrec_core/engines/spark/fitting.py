@@ -211,7 +211,7 @@ def learn(
         theirs = matrix_of(batch, "source", sizes[0])
         own = learned_rows(batch, "target", sizes[1], task.learns)
         who = np.flatnonzero((np.diff(theirs.indptr) > 0) & (np.diff(own.indptr) > 0))
-        if len(who) < 2:
+        if not len(who):
             return None
         placed = fold_in(target, own[who])
         return folded_features(source, theirs[who]), outputs_of(placed), np.diff(own[who].indptr)
