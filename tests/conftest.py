@@ -1,6 +1,7 @@
 """Fixtures that all tests share: where real data and the sample are."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,14 @@ settings.load_profile("judged" if os.environ.get("CI") else "tried")
 os.environ["TRANSREC_STORE"] = "off"
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_training() -> Iterator[None]:
+    """Networks learn these small worlds in far fewer steps than are allowed for real data."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("transrec_core.transfer.deep.training.UPDATES", 200)
+        yield
 
 
 @pytest.hookimpl(optionalhook=True)

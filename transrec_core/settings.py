@@ -9,7 +9,7 @@ Feedback = Literal["auto", "ratings", "implicit"]
 Cold = Literal["users", "items"]
 Model = Literal["als", "nmf"]
 
-DEEP = ("neural_map",)
+DEEP = ("neural_map", "meta_map", "two_tower")
 """Networks, which need the extra ``deep``."""
 
 PRIORS = ("factor_map", "row_map", "ridge", "joint", "content", "codebook", *DEEP)

@@ -6,17 +6,18 @@ import dataclasses
 
 import numpy as np
 import pytest
+from needs import marked
 from worlds import checkerboard, texts_of
 
 from transrec_core.errors import BadSettingError
 from transrec_core.evidence.results import Chosen
 from transrec_core.explaining import explain
 from transrec_core.recommending import recommend_for
-from transrec_core.settings import PRIORS
+from transrec_core.settings import DEEP, PRIORS
 from transrec_core.transfer.fitting import FitSpec, fit_transfer
 from transrec_core.transfer.ridge import fit_ease
 
-LINEAR = [method for method in PRIORS if method not in ("neural_map", "codebook")]
+LINEAR = [method for method in PRIORS if method not in ("codebook", *DEEP)]
 
 
 def fitted(method="factor_map", feedback="implicit", model="als", **changes):
@@ -99,6 +100,12 @@ def test_what_auto_serves_is_explained_as_it_is_served(method):
     assert reason.score == pytest.approx(alone["score"][0], rel=2e-4, abs=2e-5)
 
 
+@pytest.mark.parametrize("method", marked(["codebook", *DEEP]))
+def test_a_method_whose_scores_are_no_sums_says_so(method):
+    with pytest.raises(BadSettingError, match=f"{method}.*no sums"):
+        explain(fitted(method), "u001", ["i000"])
+
+
 def test_what_cannot_be_explained_is_named():
     fit = fitted()
     for arguments, words in (
@@ -109,9 +116,6 @@ def test_what_cannot_be_explained_is_named():
             explain(fit, *arguments)
     with pytest.raises(BadSettingError, match="must be auto"):
         explain(fit, "u001", ["i000"], method="popularity")
-    for method in ("neural_map", "codebook"):
-        with pytest.raises(BadSettingError, match=f"{method}.*no sums"):
-            explain(fitted(method), "u001", ["i000"])
     for feedback, model in (("ratings", "als"), ("implicit", "nmf")):
         with pytest.raises(BadSettingError, match="no sums"):
             explain(fitted(feedback=feedback, model=model), "u001", ["i000"])

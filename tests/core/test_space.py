@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from needs import marked
 from worlds import checkerboard, ratings_of
 
 import transrec_core as tr
@@ -15,7 +16,7 @@ from transrec_core.data.interactions import Interactions
 from transrec_core.data.linking import link
 from transrec_core.errors import BadSettingError
 from transrec_core.factors.geometry import unit_rows
-from transrec_core.settings import Settings
+from transrec_core.settings import DEEP, Settings
 from transrec_core.transfer.fitting import FitSpec, TransferFit, fit_transfer
 from transrec_core.transfer.fold_in import fold_in, mean_prior
 
@@ -320,12 +321,12 @@ def test_a_plane_that_holds_all_is_faithful_to_the_user(done):
     assert along[even].min() > along[~even].max()
 
 
-@pytest.mark.parametrize("method", ["ridge", "joint", "codebook", "row_map", "neural_map"])
+@pytest.mark.parametrize("method", marked(["ridge", "joint", "codebook", "row_map", *DEEP]))
 def test_methods_without_a_prior_in_this_space_use_the_factor_map(four, method):
     fit = four.by(method)
     items = tr.item_map(fit)
     path = space.user_path(fit, fit.pair.shared[0], items)
-    inside = method in ("row_map", "neural_map")
+    inside = method in ("row_map", "neural_map", "meta_map")
     assert path.method == (method if inside else "factor_map")
     mapped = space.user_path(four, fit.pair.shared[0], items)
     assert (path.source == pytest.approx(mapped.source)) != inside

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import stand_ins
+from needs import NEEDS_DEEP
 from streamlit.testing.v1 import AppTest
 
 from dashboard import compute, jobs, wording
@@ -292,6 +293,7 @@ def test_without_shared_users_texts_still_make_lists(
     assert "Recommendation lists" in text(open_app(loaded, "export"))
 
 
+@NEEDS_DEEP
 def test_a_method_without_reasons_says_so_quietly(
     open_app: OpenApp, loaded: jobs.Workspace, small_run: Run
 ) -> None:

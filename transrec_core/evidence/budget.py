@@ -4,17 +4,21 @@ The estimate hangs on sizes alone, not on the clock: the same data and settings 
 trials on every machine. The constants were measured on two cores.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from transrec_core.data.linking import DomainPair
 from transrec_core.factors.solver import SWEEPS
+from transrec_core.transfer.deep.training import MOST_USERS, updates
 from transrec_core.transfer.fitting import (
     CODEBOOK,
     EASE,
     JOINT,
+    META_MAP,
     NEURAL_MAP,
     RIDGE,
     ROW_MAP,
+    TWO_TOWER,
     FitSpec,
 )
 from transrec_core.transfer.linear_map import DIRECTIONS
@@ -25,8 +29,8 @@ FLOPS = 1e11
 SCORES = 4e8
 """Scores a second that are made and ranked."""
 
-NETWORK_STEPS = 1e10
-"""Weights a second that are updated for one user in training a network."""
+STEP_SECONDS: Mapping[str, float] = {NEURAL_MAP: 0.003, META_MAP: 0.008, TWO_TOWER: 0.015}
+"""Seconds of one step in training a network, at most; most of it hangs on no size."""
 
 
 @dataclass
@@ -80,8 +84,8 @@ class Budget:
         if method in (RIDGE, EASE):
             work += 15.0 * target.shape[1] ** 3
         seconds = work / FLOPS + self.judged / SCORES
-        if method == NEURAL_MAP:
-            seconds += 100.0 * users * 6 * k * k / NETWORK_STEPS
+        if method in STEP_SECONDS:
+            seconds += updates(min(users, MOST_USERS)) * STEP_SECONDS[method]
         return seconds
 
     def share(self, methods: int) -> float:

@@ -15,16 +15,19 @@ from transrec_core.data.linking import DomainPair
 from transrec_core.factors.biases import Biases
 from transrec_core.factors.model import Factors
 from transrec_core.running import Run
+from transrec_core.transfer.deep.histories import Attention, Dense, HistoryMap
+from transrec_core.transfer.deep.neural_map import NeuralMap
+from transrec_core.transfer.deep.scales import Scales
 from transrec_core.transfer.fitting import TransferFit
 from transrec_core.transfer.knowledge import (
     Joint,
+    MappedByHistory,
     MappedByNetwork,
     MappedFactors,
     MappedRows,
     Texts,
 )
 from transrec_core.transfer.linear_map import LinearMap, SourceRows
-from transrec_core.transfer.neural_map import NeuralMap
 from transrec_core.transfer.ridge import ItemRidge
 
 if TYPE_CHECKING:
@@ -119,6 +122,44 @@ def _neural_map(made: NeuralMap) -> "Iterator[tuple[bool, str]]":
     yield 0 < made.rank <= made.weights.shape[1], "outputs and factors differ"
 
 
+def _dense(made: Dense) -> "Iterator[tuple[bool, str]]":
+    yield made.weights.ndim == 2, "the weights of a layer are no table"
+    yield made.offset.shape == made.weights.shape[1:], "outputs and weights differ"
+
+
+def _attention(made: Attention) -> "Iterator[tuple[bool, str]]":
+    yield made.places.ndim == 2, "the places of items are no table"
+    yield made.weights.shape == made.places.shape[:1], "items and their weights differ"
+
+
+def _scales(made: Scales) -> "Iterator[tuple[bool, str]]":
+    outputs = len(made.mean)
+    yield made.centre.ndim == 1, "features are no row"
+    yield made.scale.shape == made.centre.shape, "features and scales differ"
+    yield made.back.shape == (outputs, outputs), "outputs and their metric differ"
+    yield 0 < made.rank <= outputs, "outputs and factors differ"
+
+
+def _history_map(made: HistoryMap) -> "Iterator[tuple[bool, str]]":
+    features, outputs = len(made.scales.centre), len(made.scales.mean)
+    pooled = made.attention.places.shape[1]
+    read = pooled if made.personal else features + pooled
+    yield made.common.weights.shape == (features, outputs), "features and weights differ"
+    yield len(made.hidden.weights) == read, "histories and weights differ"
+    yield len(made.outer.weights) == len(made.hidden.offset), "units differ"
+    wanted = features * outputs if made.personal else outputs
+    yield len(made.outer.offset) == wanted, "outputs and weights differ"
+
+
+def _mapped_by_history(made: MappedByHistory) -> "Iterator[tuple[bool, str]]":
+    yield made.features.ndim == 2, "features are no table"
+    features = made.network.scales.centre.shape
+    yield made.features.shape[1:] == features, "features and weights differ"
+    yield len(made.features) == len(made.source.user_factors), "features and users differ"
+    items = len(made.network.attention.places)
+    yield made.matrix.shape == (len(made.features), items), "histories and items differ"
+
+
 def _mapped(made: "MappedFactors | MappedByNetwork") -> "Iterator[tuple[bool, str]]":
     learned = made.map if isinstance(made, MappedFactors) else made.network
     yield made.features.ndim == 2, "features are no table"
@@ -173,6 +214,11 @@ def _within(rows: "NDArray[np.integer]", count: int, least: int) -> bool:
 
 
 _RULES: Mapping[type, Callable[[Any], Any]] = {
+    Attention: _attention,
+    Dense: _dense,
+    HistoryMap: _history_map,
+    MappedByHistory: _mapped_by_history,
+    Scales: _scales,
     Biases: _biases,
     DomainPair: _pair,
     Factors: _factors,

@@ -41,6 +41,9 @@ from transrec_core.factors.objectives import Explicit, Implicit, Objective
 from transrec_core.persistence.consistency import UnknownContentError, require_consistent
 from transrec_core.running import Run
 from transrec_core.settings import Settings
+from transrec_core.transfer.deep.histories import Attention, Dense, HistoryMap
+from transrec_core.transfer.deep.neural_map import NeuralMap
+from transrec_core.transfer.deep.scales import Scales
 from transrec_core.transfer.factorizations import WarmStart
 from transrec_core.transfer.fitting import FitSpec, TransferFit
 from transrec_core.transfer.knowledge import (
@@ -48,22 +51,23 @@ from transrec_core.transfer.knowledge import (
     Ground,
     Joint,
     Knowledge,
+    MappedByHistory,
     MappedByNetwork,
     MappedFactors,
     MappedRows,
     Texts,
 )
 from transrec_core.transfer.linear_map import LinearMap, Reading, SourceRows
-from transrec_core.transfer.neural_map import NeuralMap
 from transrec_core.transfer.ridge import ItemRidge
 
 CLASSES: Mapping[str, type] = {
     found.__name__: found
     for found in (
-        Average, Biases, Chosen, Comparison, Crosslisted, DomainPair, Evidence, Explicit, Factors,
-        FitSpec, Gain, Ground, Implicit, Interactions, Interval, ItemRidge, Joint, LinearMap,
-        MappedByNetwork, MappedFactors, MappedRows, NeuralMap, Problem, Reading, Run, Settings,
-        ShotEvidence, SourceRows, Texts, TransferFit, WarmStart,
+        Attention, Average, Biases, Chosen, Comparison, Crosslisted, Dense, DomainPair, Evidence,
+        Explicit, Factors, FitSpec, Gain, Ground, HistoryMap, Implicit, Interactions, Interval,
+        ItemRidge, Joint, LinearMap, MappedByHistory, MappedByNetwork, MappedFactors, MappedRows,
+        NeuralMap, Problem, Reading, Run, Scales, Settings, ShotEvidence, SourceRows, Texts,
+        TransferFit, WarmStart,
     )
 }  # fmt: skip
 """All that a run is made of; a file cannot name any other class."""
@@ -375,7 +379,10 @@ def _fits(value: object, hint: Any) -> bool:
 
 
 _FULFILLED_BY: Mapping[Any, tuple[type, ...]] = {
-    Knowledge: (Average, ItemRidge, Joint, MappedByNetwork, MappedFactors, MappedRows),
+    Knowledge: (
+        *(Average, ItemRidge, Joint, MappedFactors, MappedRows),
+        *(MappedByHistory, MappedByNetwork),
+    ),
     Objective: (Explicit, Implicit),
 }
 

@@ -8,23 +8,28 @@ import numpy as np
 
 from transrec_core.baselines import POPULARITY
 from transrec_core.data.linking import DomainPair
+from transrec_core.extras import installed
 from transrec_core.factors.model import Factors
-from transrec_core.factors.solver import factorize
-from transrec_core.settings import PRIORS
+from transrec_core.factors.solver import factorize, half_sweep
+from transrec_core.settings import DEEP, PRIORS
 from transrec_core.transfer.codebook import expand, learn_codebook, random_codebook
+from transrec_core.transfer.deep.meta_map import fit_meta_map
+from transrec_core.transfer.deep.neural_map import fit_neural_map
+from transrec_core.transfer.deep.training import MOST_USERS, OnEpoch
+from transrec_core.transfer.deep.two_tower import fit_two_tower
 from transrec_core.transfer.fold_in import FoldedUsers, Prior, at_shots, mean_prior
 from transrec_core.transfer.joint import fit_joint
 from transrec_core.transfer.knowledge import (
     Average,
     Ground,
     Knowledge,
+    MappedByHistory,
     MappedByNetwork,
     MappedFactors,
     MappedRows,
     Texts,
 )
 from transrec_core.transfer.linear_map import LinearMap, SourceRows, factor_features, fit_linear_map
-from transrec_core.transfer.neural_map import fit_neural_map
 from transrec_core.transfer.ridge import LARGEST_TARGET, ItemRidge, fit_ease, fit_item_ridge
 from transrec_core.transfer.scorers import PlacedUsers, Scorer
 
@@ -42,13 +47,10 @@ SERVED_BASELINES = (POPULARITY, TARGET_ONLY, EASE)
 
 FACTOR_MAP, ROW_MAP, JOINT, RIDGE = "factor_map", "row_map", "joint", "ridge"
 CONTENT, CODEBOOK = "content", "codebook"
-NEURAL_MAP = "neural_map"
+NEURAL_MAP, META_MAP, TWO_TOWER = DEEP
 
 OnFit = Callable[[str, int, float], None]
 """Called with the domain being fitted, half-sweeps done and J."""
-
-OnEpoch = Callable[[int, float], None]
-"""Called by methods that learn in epochs, with those done and the error on users held back."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ class TransferFit:
     source, alone
         The two factorizations.
     target
-        The model that the method's scores come from: ``alone``, but for ``joint`` and ``codebook``.
+        The model that the method's scores come from: ``alone``, but for ``joint``, ``codebook`` and
+        ``two_tower``.
     plain
         The model that target-only scores come from: ``alone``, or one with its own parameters.
     ease
@@ -333,14 +336,17 @@ def applicable(ground: Ground, model: str) -> dict[str, str]:
         f"the target has more than {LARGEST_TARGET:,} items"
     )  # fmt: skip
     lists = "" if feedback == "implicit" else "it makes lists, not ratings"
+    trained = "" if installed("deep") else "it needs pip install 'transrec[deep]'"
     return {
         FACTOR_MAP: shared,
         ROW_MAP: shared,
         JOINT: shared or signed,
         RIDGE: shared or lists or small,
-        NEURAL_MAP: shared,
         CONTENT: "" if ground.texts is not None else "it needs the texts of both catalogues",
         CODEBOOK: signed,
+        NEURAL_MAP: shared or trained,
+        META_MAP: shared or trained,
+        TWO_TOWER: shared or lists or signed or trained,
     }
 
 
@@ -385,15 +391,54 @@ def _by_factors(fit: TransferFit, lesson: Lesson) -> TransferFit:
     who = _learners(fit)
     features = factor_features(fit.source, fit.pair.source.counts)
     users, counts = _places(fit, fit.pair.target_rows[who])
-    if fit.method == NEURAL_MAP:
-        network = fit_neural_map(
-            features[lesson.links[who]], fit.alone, users, counts, seed=fit.spec.seed
-        )
-        return replace(fit, knowledge=MappedByNetwork(network, features, fit.source))
     found = fit_linear_map(features[lesson.links[who]], fit.alone, users, counts)
     return replace(
         fit, knowledge=MappedFactors(found, features, fit.source, fit.pair.source.matrix)
     )
+
+
+def _by_network(fit: TransferFit, lesson: Lesson) -> TransferFit:
+    who = _pupils(fit)
+    features = factor_features(fit.source, fit.pair.source.counts)
+    users, counts = _places(fit, fit.pair.target_rows[who])
+    network = fit_neural_map(
+        features[lesson.links[who]],
+        fit.alone,
+        users,
+        counts,
+        seed=fit.spec.seed,
+        on_epoch=lesson.on_epoch,
+    )
+    return replace(fit, knowledge=MappedByNetwork(network, features, fit.source))
+
+
+def _by_history(fit: TransferFit, lesson: Lesson) -> TransferFit:
+    """Networks that read the source history: ``meta_map`` and ``two_tower``."""
+    who, matrix = _pupils(fit), fit.pair.source.matrix
+    features = factor_features(fit.source, fit.pair.source.counts)
+    rows, taken = lesson.links[who], fit.pair.target_rows[who]
+    users, _ = _places(fit, taken)
+    told = (features[rows], fit.source, matrix[rows], fit.alone, users, fit.trained_on[taken])
+    if fit.method == META_MAP:
+        bridges = fit_meta_map(*told, seed=fit.spec.seed, on_epoch=lesson.on_epoch)
+        return replace(fit, knowledge=MappedByHistory(bridges, features, fit.source, matrix))
+    texts = fit.ground.item_places
+    towers = fit_two_tower(*told, texts, seed=fit.spec.seed, on_epoch=lesson.on_epoch)
+    spec, known = fit.alone.spec, fit.alone.user_factors
+    placed, _ = half_sweep(fit.trained_on, towers.items, known, spec, nonnegative=False)
+    space = replace(
+        fit.alone, user_factors=placed, item_factors=towers.items, objective=(), converged=False
+    )
+    network = MappedByHistory(towers.users, features, fit.source, matrix)
+    return replace(fit, target=space, knowledge=network)
+
+
+def _pupils(fit: TransferFit) -> "NDArray[np.integer]":
+    """The users that a network learns from: some of the others where there are very many."""
+    who = _learners(fit)
+    if len(who) <= MOST_USERS:
+        return who
+    return np.random.default_rng([fit.spec.seed, 5]).choice(who, MOST_USERS, replace=False)
 
 
 def _by_rows(fit: TransferFit, lesson: Lesson) -> TransferFit:
@@ -458,11 +503,13 @@ _LEARNERS: Mapping[str, Callable[[TransferFit, Lesson], TransferFit]] = {
     ROW_MAP: _by_rows,
     JOINT: _by_joint,
     RIDGE: _by_ridge,
-    NEURAL_MAP: _by_factors,
     CONTENT: _by_content,
     CODEBOOK: _by_codebook,
+    NEURAL_MAP: _by_network,
+    META_MAP: _by_history,
+    TWO_TOWER: _by_history,
     EASE: lambda fit, *_: replace(fit, knowledge=fit_ease(fit.trained_on, fit.spec.penalty)),
 }  # fmt: skip
 
-_BY_USERS = (FACTOR_MAP, ROW_MAP, RIDGE, NEURAL_MAP)
+_BY_USERS = (FACTOR_MAP, ROW_MAP, RIDGE, *DEEP)
 """Methods that learn from users who are in both catalogues."""

@@ -18,6 +18,8 @@ import scipy.sparse as sp
 from transrec_core.data.linking import DomainPair
 from transrec_core.factors.biases import Biases, fold_in_biases
 from transrec_core.factors.model import Factors
+from transrec_core.transfer.deep.histories import HistoryMap
+from transrec_core.transfer.deep.neural_map import NeuralMap
 from transrec_core.transfer.fold_in import Prior, fold_in, mean_prior, prior_precision
 from transrec_core.transfer.linear_map import (
     LinearMap,
@@ -27,7 +29,6 @@ from transrec_core.transfer.linear_map import (
     factor_features,
     rows_of,
 )
-from transrec_core.transfer.neural_map import NeuralMap
 from transrec_core.transfer.scorers import PlacedUsers, Scorer
 
 if TYPE_CHECKING:
@@ -129,6 +130,14 @@ class Ground:
         )
         return source, target
 
+    @property
+    def item_places(self) -> "tuple[NDArray[np.floating], NDArray[np.floating]] | None":
+        """What source and target items are about, items × dimensions; ``None`` without texts."""
+        if self.texts is None or self.by_words:
+            return None
+        source, target = (rows.directions for rows in self.profiles)
+        return None if source is None or target is None else (source, target)
+
 
 def _in_order(
     vectors: "NDArray[np.float32]", have: pd.Index, wanted: pd.Index
@@ -172,7 +181,7 @@ class Knowledge(Protocol):
         """The same knowledge about other source users, given by their rows: users × source items.
 
         What was learned stays as it is. Of the users that it was learned from it says the same as
-        before; ``factor_map`` and ``neural_map`` up to what the last half-sweep of the source's
+        before; ``factor_map`` and the networks up to what the last half-sweep of the source's
         factorization has left, because the rows are folded in.
         """
         ...
@@ -236,6 +245,24 @@ class MappedByNetwork(_Placing):
     def predict(self, source_rows: "NDArray[np.integer]") -> Prior:
         """The prior of source users."""
         return self.network.predict(self.features[source_rows])
+
+
+@dataclass(frozen=True)
+class MappedByHistory(_Placing):
+    """``meta_map`` and ``two_tower``: a network that reads source factors and the source row."""
+
+    network: HistoryMap
+    features: "NDArray[np.float64]"
+    source: Factors
+    matrix: sp.csr_array
+
+    def of(self, matrix: sp.csr_array) -> "MappedByHistory":
+        """See ``Knowledge``."""
+        return replace(self, features=folded_features(self.source, matrix), matrix=matrix)
+
+    def predict(self, source_rows: "NDArray[np.integer]") -> Prior:
+        """The prior of source users."""
+        return self.network.predict(self.features[source_rows], self.matrix[source_rows])
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from needs import marked
 from sklearn.linear_model import Ridge
 from worlds import checkerboard, texts_of
 
@@ -15,8 +16,9 @@ from transrec_core.content.features import text_features, words_domain
 from transrec_core.data.linking import link
 from transrec_core.errors import NoTextError
 from transrec_core.evidence.splitting import without_users
+from transrec_core.extras import installed
 from transrec_core.factors import factorize
-from transrec_core.settings import PRIORS
+from transrec_core.settings import DEEP, PRIORS
 from transrec_core.transfer.fitting import EASE, FitSpec, TransferFit, applicable, fit_transfer
 from transrec_core.transfer.fold_in import fold_in
 from transrec_core.transfer.joint import fit_joint
@@ -30,7 +32,7 @@ BOTH = [
     (method, feedback)
     for method in PRIORS
     for feedback in ("implicit", "ratings")
-    if (method, feedback) != ("ridge", "ratings")
+    if (method, feedback) not in (("ridge", "ratings"), ("two_tower", "ratings"))
 ]
 LINKED = [method for method in PRIORS if method != "codebook"]
 
@@ -63,7 +65,7 @@ def right(pair, held, scores: np.ndarray) -> float:
     return float((kind == best).mean())
 
 
-@pytest.mark.parametrize("method", LINKED)
+@pytest.mark.parametrize("method", marked(LINKED))
 def test_a_method_knows_the_taste_of_users_without_target_data(method, pair, held):
     fit = fitted(pair, held, method)
     rows = pair.source_rows[held]
@@ -71,7 +73,7 @@ def test_a_method_knows_the_taste_of_users_without_target_data(method, pair, hel
     assert right(pair, held, fit.scores(nothing, rows)) == 1.0
 
 
-@pytest.mark.parametrize("method", [method for method in LINKED if method != "content"])
+@pytest.mark.parametrize("method", marked(m for m in LINKED if m != "content"))
 def test_a_placebo_knows_nothing_and_differs_with_its_number(method, pair, held):
     fit = fitted(pair, held, method)
     nothing = sp.csr_array((len(held), len(pair.target.items)))
@@ -84,7 +86,7 @@ def test_a_placebo_knows_nothing_and_differs_with_its_number(method, pair, held)
     np.testing.assert_array_equal(np.sort(fit.links(2)), np.sort(pair.source_rows))
 
 
-@pytest.mark.parametrize(("method", "feedback"), BOTH)
+@pytest.mark.parametrize(("method", "feedback"), marked(BOTH))
 def test_one_fit_learns_another_method_as_if_it_were_fitted_for_it(method, feedback, pair, held):
     spec = replace(SPEC, feedback=feedback)
     rows = pair.source_rows[held]
@@ -94,7 +96,7 @@ def test_one_fit_learns_another_method_as_if_it_were_fitted_for_it(method, feedb
     np.testing.assert_array_equal(switched.scores(support, rows), direct.scores(support, rows))
 
 
-@pytest.mark.parametrize(("method", "feedback"), BOTH)
+@pytest.mark.parametrize(("method", "feedback"), marked(BOTH))
 def test_what_held_out_users_did_is_not_read(method, feedback, pair, held):
     """Whatever stands in the rows of held-out users, all users' scores are bit-equal."""
     random = np.random.default_rng(0)
@@ -253,14 +255,19 @@ def test_what_cannot_be_used_says_why(pair):
     def reasons(pair=pair, feedback="implicit", model="als", texts=None, by_words=False):
         return applicable(Ground(pair, feedback, 0, texts, by_words), model)
 
-    assert {m for m, why in reasons().items() if not why} == {*LINKED, "codebook"} - {"content"}
+    without = () if installed("deep") else DEEP
+    assert {m for m, why in reasons().items() if not why} == {*LINKED, "codebook"} - {
+        "content",
+        *without,
+    }
     assert reasons(texts=texts_of(pair))["content"] == ""
     assert "not ratings" in reasons(feedback="ratings")["ridge"]
+    assert "not ratings" in reasons(feedback="ratings")["two_tower"]
     assert "als" in reasons(model="nmf")["joint"]
     apart = checkerboard(overlap=0)
     alone = reasons(apart, texts=texts_of(apart))
     assert {m for m, why in alone.items() if not why} == {"content", "codebook"}
-    assert all("nobody" in alone[m] for m in ("factor_map", "row_map", "joint", "ridge"))
+    assert all("nobody" in alone[m] for m in ("factor_map", "row_map", "joint", "ridge", *DEEP))
     assert {m for m, why in reasons(by_words=True).items() if not why} == {"content"}
     assert {m for m, why in reasons(apart.unlinked()).items() if not why} == {"codebook"}
 

@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from needs import NEEDS_DEEP
 from threadpoolctl import threadpool_limits
 from worlds import checkerboard
 
 from transrec_core.factors import factorize
+from transrec_core.transfer.deep import training
+from transrec_core.transfer.deep.neural_map import fit_neural_map
 from transrec_core.transfer.fold_in import FoldedUsers
 from transrec_core.transfer.linear_map import fit_linear_map
-from transrec_core.transfer.neural_map import fit_neural_map
 
+pytestmark = NEEDS_DEEP
 TRAINED = 300
 FITS = {
     feedback: factorize(
@@ -21,6 +24,11 @@ FITS = {
     )
     for feedback in ("ratings", "implicit")
 }
+
+
+@pytest.fixture
+def full_training(monkeypatch):
+    monkeypatch.setattr(training, "UPDATES", 1200)
 
 
 def planted(kind: str, *, biased: bool = False, users: int = 500):
@@ -54,6 +62,7 @@ def trained(features, target, users, counts, seed: int = 0):
     return fit_neural_map(features[head], target, some(users, head), counts[head], seed=seed)
 
 
+@pytest.mark.usefixtures("full_training")
 def test_a_smooth_nonlinear_map_is_found_that_the_linear_one_misses():
     world = planted("smooth")
     features, target, users, counts = world
@@ -64,6 +73,7 @@ def test_a_smooth_nonlinear_map_is_found_that_the_linear_one_misses():
     assert network < 0.5 * errors(*world, linear)[0]
 
 
+@pytest.mark.usefixtures("full_training")
 def test_a_linear_map_is_found_nearly_as_well_as_by_the_linear_one():
     world = planted("linear")
     features, target, users, counts = world
@@ -93,6 +103,7 @@ def test_the_seed_decides_everything_and_threads_nothing():
     assert not np.array_equal(first.hidden, other.hidden)
 
 
+@pytest.mark.usefixtures("full_training")
 def test_the_bias_is_one_more_output():
     features, target, users, counts = planted("smooth", biased=True)
     prior = trained(features, target, users, counts).predict(features[TRAINED:])
