@@ -12,6 +12,12 @@ from transrec_core.transfer.linear_map import LEAST_SPREAD, outputs_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+EXTREME = 4.0
+"""Standard deviations from the mean at which features end."""
+
+CONSTANT = 1e12
+"""Unit of a feature that is the same for all."""
+
 FLOOR = 1e-3
 """Least weight of a direction of factors in the error, as a share of the largest."""
 
@@ -43,8 +49,8 @@ class Scales:
     nonnegative: bool
 
     def read(self, features: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        """Features as the network reads them."""
-        return (features - self.centre) / self.scale
+        """Features as the network reads them: nobody is further out than it has seen."""
+        return np.clip((features - self.centre) / self.scale, -EXTREME, EXTREME)
 
     def prior(self, outputs: "NDArray[np.float64]") -> Prior:
         """A network's outputs (users × outputs) as a prior."""
@@ -77,7 +83,8 @@ def scales_of(
     unit = np.sqrt(np.average(seen**2, axis=0, weights=weight).mean()) or 1.0
     return Scales(
         centre,
-        np.where(spread > LEAST_SPREAD, spread, 1.0),
+        # Nothing is learned of a constant: whatever others have there reads as the mean.
+        np.where(spread > LEAST_SPREAD, spread, CONSTANT),
         unit * inverse,
         mean,
         k,
