@@ -161,6 +161,7 @@ def launch(
     store: Path | None = None,
     keep: bool = True,
     runs: Path | None = None,
+    text_models: Sequence[str] = (),
 ) -> None:
     """Serve the dashboard until it is stopped.
 
@@ -185,13 +186,22 @@ def launch(
     runs
         Folder whose run folders everybody who reaches the server may open; ``None`` takes that of
         ``TRANSREC_RUNS``, or shows none.
+    text_models
+        Language models that the pages offer, by name or folder, in place of those that
+        ``TRANSREC_TEXT_MODELS`` names. Visitors can name no others.
 
     Raises
     ------
     BadSettingError
         When the port is taken, the path or a name is none, a limit is set to what is none, or a
         folder cannot be written, or read.
+    MissingExtraError, UnusableModelError
+        When a language model cannot be used.
     """
+    if text_models:
+        from transrec_core.content.models import offer_models  # loads scikit-learn
+
+        offer_models(text_models)
     limits, prefix = Limits.current(), _path(base_path)
     allowed = [_name(name) for name in names]
     chosen = choose_port(host, port)

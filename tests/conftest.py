@@ -16,6 +16,7 @@ settings.load_profile("judged" if os.environ.get("CI") else "tried")
 
 # No test keeps anything in the folder of whoever runs it.
 os.environ["TRANSREC_STORE"] = "off"
+os.environ["TRANSREC_CACHE"] = "off"
 
 ROOT = Path(__file__).resolve().parent.parent
 

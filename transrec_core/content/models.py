@@ -8,12 +8,12 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from transrec_core.errors import UnusableModelError
+from transrec_core.errors import BadSettingError, UnusableModelError
 from transrec_core.extras import installed, require_extra
 from transrec_core.settings import TFIDF
 
@@ -47,6 +47,27 @@ def offered_models() -> tuple[str, ...]:
     named = [name.strip() for name in os.environ.get(ENVIRONMENT, "").split(",")]
     there = [name for name in PACKAGES if _in_package(name) is not None]
     return tuple(dict.fromkeys([TFIDF, *filter(None, named), *there]))
+
+
+def offer_models(names: Sequence[str]) -> None:
+    """Let pages of this process and its children offer these models, if any are named.
+
+    Raises
+    ------
+    BadSettingError
+        A name with a comma, which separates names in the environment.
+    MissingExtraError
+        The extra ``text`` is not installed.
+    UnusableModelError
+        There is no such model, or it would have to be trusted.
+    """
+    for name in names:
+        require_extra("text", f"The language model {name!r}")
+        if "," in name:
+            raise BadSettingError(f"--text-model is {name!r}.", "Name one without a comma.")
+        find_model(name)
+    if names:
+        os.environ[ENVIRONMENT] = ",".join(names)
 
 
 def model_label(name: str) -> str:

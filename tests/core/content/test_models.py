@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -8,8 +9,14 @@ from pathlib import Path
 import pytest
 
 from transrec_core.content import models
-from transrec_core.content.models import find_model, fingerprint, model_label, offered_models
-from transrec_core.errors import MissingExtraError, UnusableModelError
+from transrec_core.content.models import (
+    find_model,
+    fingerprint,
+    model_label,
+    offer_models,
+    offered_models,
+)
+from transrec_core.errors import MissingExtraError, TransrecError, UnusableModelError
 
 PARTS = [
     {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
@@ -137,6 +144,20 @@ def test_a_page_offers_what_the_operator_named_and_packages_that_are_there(monke
     assert offered_models() == ("tfidf", "/srv/models/e5", "owner/name", *models.PACKAGES)
     monkeypatch.setattr(models, "installed", lambda extra: False)
     assert offered_models() == ("tfidf",)
+
+
+def test_models_are_looked_at_before_they_are_offered(folder, monkeypatch):
+    monkeypatch.setenv("TRANSREC_TEXT_MODELS", "before")
+    monkeypatch.setattr(models, "require_extra", lambda extra, what: None)
+    for wrong, words in ((str(folder / "nothing"), "no folder"), ("a,b", "without a comma")):
+        with pytest.raises(TransrecError, match=words):
+            offer_models([str(folder), wrong])
+        assert os.environ["TRANSREC_TEXT_MODELS"] == "before"
+    offer_models([])
+    assert os.environ["TRANSREC_TEXT_MODELS"] == "before"
+    offer_models([str(folder), str(folder)])
+    monkeypatch.setattr(models, "installed", lambda extra: True)
+    assert offered_models()[:2] == ("tfidf", str(folder))
 
 
 def test_a_label_does_not_tell_where_a_model_lies():
