@@ -21,6 +21,7 @@ from transrec_core.evidence.evaluating import (
 from transrec_core.evidence.resampling import mean_intervals
 from transrec_core.evidence.results import Chosen
 from transrec_core.evidence.splitting import HeldOut, without_users
+from transrec_core.extras import require_extra
 from transrec_core.progress import Meter
 from transrec_core.settings import DEEP, PRIORS, Settings
 from transrec_core.transfer.factorizations import Factorizations
@@ -222,6 +223,8 @@ def methods_for(ground: Ground, settings: Settings) -> tuple[tuple[str, ...], di
         The method that is set cannot be used on these domains.
     TooFewUsersError
         No method can.
+    MissingExtraError
+        Networks are asked for, and cannot be trained here.
     """
     pair = ground.pair
     reasons = applicable(ground, settings.model)
@@ -232,7 +235,9 @@ def methods_for(ground: Ground, settings: Settings) -> tuple[tuple[str, ...], di
                 f"Choose {_listed([m for m, reason in reasons.items() if not reason])}.",
             )
         return (settings.method,), {}
-    if not settings.deep:
+    if settings.deep:
+        require_extra("deep", "Trying networks")
+    else:
         for method in DEEP:
             reasons[method] = reasons[method] or "networks were not asked for"
     if pair.linked and len(pair.shared):

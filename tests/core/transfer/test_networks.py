@@ -14,9 +14,13 @@ from needs import NEEDS_DEEP
 from threadpoolctl import threadpool_limits
 from worlds import checkerboard
 
-from transrec_core.errors import Cancelled, MissingExtraError
+from transrec_core.errors import BadSettingError, Cancelled, MissingExtraError
+from transrec_core.evidence.choosing import methods_for
+from transrec_core.evidence.comparison import compare_domains
 from transrec_core.evidence.splitting import without_users
 from transrec_core.factors import factorize
+from transrec_core.progress import Meter
+from transrec_core.settings import DEEP, Settings
 from transrec_core.transfer.deep import training
 from transrec_core.transfer.deep.histories import (
     Attention,
@@ -32,6 +36,7 @@ from transrec_core.transfer.deep.scales import Scales, scales_of, seen_places
 from transrec_core.transfer.deep.training import Layers, load_keras, train
 from transrec_core.transfer.fitting import FitSpec, fit_transfer
 from transrec_core.transfer.fold_in import FoldedUsers, fold_in
+from transrec_core.transfer.knowledge import Ground
 from transrec_core.transfer.linear_map import fit_linear_map
 
 SPEC = FitSpec("implicit", "als", 4, 0.02, 0.2, 1.0, 0)
@@ -325,3 +330,24 @@ def test_the_backend_is_one_that_is_installed():
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
     )
     assert done.stdout.strip() in training.BACKENDS
+
+
+def test_networks_that_are_asked_for_and_missing_are_not_left_out_in_silence(monkeypatch):
+    monkeypatch.setattr("transrec_core.extras.find_spec", lambda name: None)
+    ground = Ground(checkerboard(users=60), "implicit", 0)
+    assert not set(DEEP) & set(methods_for(ground, Settings())[0])
+    with pytest.raises(MissingExtraError, match="Trying networks needs keras"):
+        methods_for(ground, Settings(deep=True))
+    with pytest.raises(BadSettingError, match=r"meta_map cannot.*pip install 'transrec\[deep\]'"):
+        methods_for(ground, Settings(method="meta_map"))
+
+
+@NEEDS_DEEP
+def test_auto_judges_networks_beside_all_others_where_asked_to():
+    settings = Settings(feedback="implicit", rank=4, lam=0.02, shots=(0, 2), deep=True, budget=600)
+    found = compare_domains(checkerboard(users=200), settings, Meter())
+    assert set(DEEP) < set(found.headline.shots[0].gains)
+    assert set(DEEP) < set(found.headline.fit_seconds)
+    assert not set(DEEP) & set(found.chosen["ranking"].left_out)
+    for method in DEEP:
+        assert found.headline.shots[0].gains[method].low > 0

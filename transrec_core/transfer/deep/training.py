@@ -5,6 +5,7 @@ method is one small graph, and what is learned stays apart from what is measured
 """
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -74,7 +75,7 @@ def load_keras() -> Any:
         Where it is not installed.
     """
     require_extra("deep", "Training a network")
-    if "KERAS_BACKEND" not in os.environ:
+    if "keras" not in sys.modules and "KERAS_BACKEND" not in os.environ:
         os.environ["KERAS_BACKEND"] = next(name for name in BACKENDS if find_spec(name))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with warnings.catch_warnings():
