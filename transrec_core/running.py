@@ -49,6 +49,7 @@ from transrec_core.transfer.fitting import (
     CONTENT,
     EASE,
     TARGET_ONLY,
+    TWO_TOWER,
     FitSpec,
     TransferFit,
 )
@@ -57,6 +58,9 @@ from transrec_core.transfer.ridge import fit_ease
 
 LEAST_TOLD = 0.5
 """Share of the source's own items that a table must know to be taken for the texts of both."""
+
+READERS = ("auto", CONTENT, TWO_TOWER)
+"""Methods that read the texts of both catalogues."""
 
 LEAST_WARM = 1.0
 """Estimated seconds to factorize both domains from which an earlier run's factors are used."""
@@ -564,7 +568,7 @@ def _linked(
         domains = [domain.transposed() for domain in domains]
     elif frames[0] is not None and frames[1] is not None:
         texts = Texts(frames[0], frames[1])
-        if settings.text_model != TFIDF and settings.method in ("auto", CONTENT):
+        if settings.text_model != TFIDF and settings.method in READERS:
             from transrec_core.content.embedding import embedder_of
             from transrec_core.content.features import text_vectors
 
