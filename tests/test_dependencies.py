@@ -51,6 +51,8 @@ FLOORS = (
     Floor("filelock", "3.20.3", "CVE-2026-22701", "the same for its soft locks"),
     Floor("jinja2", "3.1.6", "CVE-2025-27516", "a template leaves its sandbox"),
     Floor("scikit-learn", "1.5.0", "CVE-2024-5206", "a text model keeps words it has left out"),
+    Floor("torch", "2.6.0", "CVE-2025-32434", "a file of weights runs code, whatever it is told"),
+    Floor("keras", "3.12.0", "CVE-2025-12058", "a saved model reads other files"),
     Floor("tqdm", "4.66.3", "CVE-2024-34062", "arguments of its command are evaluated"),
 )
 WITHOUT_BOUND = {"llvmlite": "numba asks for the one version that suits it"}

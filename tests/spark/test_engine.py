@@ -187,6 +187,7 @@ def test_what_spark_cannot_do_is_refused_by_name(
         (["--method", "joint"], "has no joint"),
         (["--cold", "items"], "new users only"),
         (["--merge-editions"], "--merge-editions"),
+        (["--deep"], "no networks"),
         (["--items", "titles.csv"], "no item texts"),
         (["--rank", "41"], "at most 40"),
     ):

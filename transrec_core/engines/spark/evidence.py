@@ -85,6 +85,10 @@ def own_settings(settings: Settings) -> Settings:
             f"The Spark engine has no {settings.method}.",
             "Use --method auto or factor_map, or the embedded engine.",
         )
+    if settings.deep:
+        raise BadSettingError(
+            "The Spark engine has no networks.", "Leave --deep out, or use the embedded engine."
+        )
     for name in ("merge_editions", "leave_out_crosslisted"):
         if getattr(settings, name):
             flag = "--" + name.replace("_", "-")
