@@ -26,7 +26,7 @@ METHOD_HELP = {
     "content": "What the user's items are about. Needs titles of both, not shared users.",
     "neural_map": "A small network from source factors to target factors.",
     "meta_map": "A bridge of each user's own, made from their source history.",
-    "two_tower": "Two networks that learn to meet: one reads a user's source history, one an item.",
+    "two_tower": "One network reads the source history, one the items. Lists only, ALS only.",
     "codebook": "Rating patterns of groups, for catalogues that share nobody. ALS only.",
 }
 ITEMS_METHOD_HELP = {

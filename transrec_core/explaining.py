@@ -17,6 +17,7 @@ from transrec_core.columns import ITEM
 from transrec_core.errors import BadSettingError
 from transrec_core.evidence.results import Chosen
 from transrec_core.recommending import WITHOUT_TRANSFER, listed_methods, served_by
+from transrec_core.settings import DEEP
 from transrec_core.transfer.fitting import EASE, TransferFit
 from transrec_core.transfer.fold_in import at_shots, mean_prior, prior_precision
 from transrec_core.transfer.knowledge import Parts, cells_of, fold_in_system
@@ -227,6 +228,12 @@ def _blended(weight: float, moved: _Sums, alone: _Sums) -> _Sums:
 
 
 def _no_sums(method: str) -> BadSettingError:
+    if method in DEEP:
+        return BadSettingError(
+            f"Scores of a network ({method}) are no sums of single interactions, so it gives no "
+            "reasons.",
+            "Fit with a linear method, such as factor_map, to see them.",
+        )
     return BadSettingError(
         f"Scores of this fit ({method}) are no sums of single interactions.",
         "Fit with implicit feedback, als and a linear method.",

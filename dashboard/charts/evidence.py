@@ -327,7 +327,7 @@ def cost_dots(found: Costs, evidence: Evidence, dark: bool = False) -> go.Figure
     figure.add_hline(y=0, line={"color": colours.faint, "width": 1})
     styled(figure, f"Gain in {metric} by time to fit", colours, 480)
     low, high = math.log10(min(x.values())), math.log10(max(x.values()))
-    room = 0.12 * (high - low) + 0.25
+    room = _room(high - low)
     figure.update_xaxes(
         title="Time to fit (logarithmic)",
         type="log",
@@ -340,6 +340,11 @@ def cost_dots(found: Costs, evidence: Evidence, dark: bool = False) -> go.Figure
     # As with the curves, the legend may take as many rows as a narrow page needs.
     figure.update_layout(dragmode="pan", margin={"t": 48}, legend={"y": -0.2, "yanchor": "top"})
     return figure
+
+
+def _room(span: float) -> float:
+    """Powers of ten beside the quickest and the slowest, for their names."""
+    return 0.12 * span + 0.25
 
 
 def _label(cost: Cost, cold: str) -> str:
@@ -369,7 +374,8 @@ def _label_places(
         return {}
     lefts = {name: math.log10(value) for name, value in x.items()}
     ends = [end for c in found.methods if c.gain for end in (c.gain.low, c.gain.high)] + [0.0]
-    width = max(max(lefts.values()) - min(lefts.values()), 0.1) * 1.4
+    span = max(lefts.values()) - min(lefts.values())
+    width = span + 2 * _room(span)
     height = max(max(ends) - min(ends), 1e-9) * 1.1
     dots = {
         name: (
@@ -379,6 +385,10 @@ def _label_places(
         for name in x
     }
     taken = [(a - 7, b - 7, a + 7, b + 7) for a, b in dots.values()]
+    # Beyond the plot's sides a name would be cut off.
+    far, beside = 10 * _PLOT[0], _room(span) / width * _PLOT[0]
+    end = span / width * _PLOT[0] + beside
+    taken += [(-far, -far, -beside, far), (end, -far, far, far)]
     zero = -min(ends) / height * _PLOT[1]
     taken.append((-_PLOT[0], zero - 1, 2 * _PLOT[0], zero + 1))
     for cost in found.methods:

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import compute, jobs, wording
 from transrec_core.evidence.results import Crosslisted
 from transrec_core.running import Run
-from transrec_core.settings import METHODS, Settings
+from transrec_core.settings import DEEP, METHODS, Settings
 
 PAGES = ("data", "compare", "space", "user", "export")
 RESULTS = PAGES[1:]
@@ -294,14 +294,25 @@ def test_without_shared_users_texts_still_make_lists(
 
 
 @NEEDS_DEEP
-def test_a_method_without_reasons_says_so_quietly(
-    open_app: OpenApp, loaded: jobs.Workspace, small_run: Run
+@pytest.mark.parametrize("network", DEEP)
+def test_a_network_shows_on_every_page_and_says_that_it_gives_no_reasons(
+    open_app: OpenApp, loaded: jobs.Workspace, small_run: Run, network: str
 ) -> None:
-    fit = small_run.fit.by("neural_map")
+    fit = small_run.fit.by(network)
     loaded.install(dataclasses.replace(small_run, fit=fit), loaded.inputs, ("a", "b"), "cafe0006")
     app = open_app(loaded, "user")
-    assert any("no sums of single interactions" in c.value for c in app.caption)
+    (caption,) = [c.value for c in app.caption if "no sums of single interactions" in c.value]
+    assert "it gives no reasons" in caption
+    assert wording.method_word(network) in text(app)
     assert not app.error
+    # A user is drawn by its prior where that lies in the map's space, else by the factor map.
+    app = open_app(loaded, "space")
+    app.button(key="arrow_cold").click().run()
+    assert not app.exception
+    said = text(app)
+    assert (f"carried over by {wording.method_word(network)}" in said) != (
+        "The lists' own method has no place in this space" in said
+    )
 
 
 def test_a_method_that_cannot_be_used_says_why(open_app: OpenApp, loaded: jobs.Workspace) -> None:
