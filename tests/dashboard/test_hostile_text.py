@@ -16,6 +16,7 @@ from payloads import GENRES, IDS, NAMES, TITLES
 
 from dashboard import charts, compute, jobs, wording
 from dashboard.compute import Colouring, Part, Reasons
+from transrec_core.evidence.costs import costs
 from transrec_core.evidence.results import Evidence
 from transrec_core.space import ItemMap
 
@@ -93,6 +94,7 @@ def every_figure(result: jobs.Result, evidence: Evidence) -> Iterator[tuple[str,
         yield "runs", charts.difference_dots(runs, "ndcg@10", "users", (one.text, other.text))
     yield "curve", charts.k_shot_curve(evidence)
     yield "gains", charts.gain_dots(evidence)
+    yield "costs", charts.cost_dots(costs(evidence, evidence.shots[0]), evidence)
 
 
 def strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
@@ -136,7 +138,7 @@ def test_every_chart_is_among_them(result: jobs.Result, evidence: Evidence) -> N
     # Shares of rating values, and ranks and λ that were tried: numbers alone.
     assert drawing - {"compare_bars", "tried_heatmap", "styled"} == {
         "alignment_heatmap", "canonical_bars", "cohort_dots", "contribution_steps",
-        "difference_dots", "gain_dots", "item_closeup", "item_scatter", "k_shot_curve",
+        "cost_dots", "difference_dots", "gain_dots", "item_closeup", "item_scatter", "k_shot_curve",
         "source_dots",
     }  # fmt: skip
 
