@@ -7,7 +7,7 @@ long an earlier fit took beside what was expected of it.
 import math
 from dataclasses import replace
 
-from transrec_core.errors import BadSettingError, TooFewUsersError
+from transrec_core.errors import BadSettingError, MissingExtraError, TooFewUsersError
 from transrec_core.evidence.budget import Budget
 from transrec_core.evidence.choosing import (
     LATER_CANDIDATES,
@@ -49,7 +49,7 @@ def expected_seconds(ground: Ground, settings: Settings) -> float:
     for kind in kinds:
         try:
             methods, _ = methods_for(replace(ground, feedback=kind.feedback), settings)
-        except (BadSettingError, TooFewUsersError):
+        except (BadSettingError, MissingExtraError, TooFewUsersError):
             return 0.0
         start = default_spec(pair, kind.feedback, settings)
         searched = (TARGET_ONLY, *([EASE] if RIDGE in methods else []), *methods)
