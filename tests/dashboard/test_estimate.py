@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+import pytest
+from needs import NEEDS_DEEP
+
 from dashboard import compute, jobs
 from transrec_core.settings import Settings
 
@@ -19,6 +22,22 @@ def test_more_to_try_takes_longer(loaded: jobs.Workspace) -> None:
     assert one is not None
     assert several is not None
     assert one < several
+
+
+@NEEDS_DEEP
+def test_networks_take_longer_still(loaded: jobs.Workspace) -> None:
+    auto = replace(ONE, method="auto")
+    plain, deep = (compute.expected(loaded, s) for s in (auto, replace(auto, deep=True)))
+    assert plain is not None
+    assert deep is not None
+    assert deep > plain + 1
+
+
+def test_nothing_is_expected_of_networks_that_cannot_be_trained(
+    loaded: jobs.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transrec_core.extras.find_spec", lambda name: None)
+    assert compute.expected(loaded, replace(ONE, method="auto", deep=True)) is None
 
 
 def test_the_pace_of_the_last_fit_counts(fitted: jobs.Workspace) -> None:
