@@ -15,9 +15,16 @@ import pandas as pd
 import pytest
 
 from transrec_core import cli
+from transrec_core.baselines import Baselines
+from transrec_core.data.interactions import Interactions
+from transrec_core.data.linking import link
 from transrec_core.engines import engine_named
 from transrec_core.engines.folder import open_run_folder
+from transrec_core.engines.spark.evidence import Own
 from transrec_core.errors import BadSettingError
+from transrec_core.evidence.evaluating import BaselineScorer, evaluate, kinds_of
+from transrec_core.evidence.splitting import hold_out, without_users
+from transrec_core.settings import Settings
 
 FLAGS = ["--method", "factor_map", "--rank", "4", "--lam", "0.02", "--feedback", "implicit"]
 SPARK = ["--engine", "spark", "--master"]
@@ -67,7 +74,37 @@ def test_a_run_folder_has_every_person_once(folder: Path, world: dict[str, pd.Da
     pd.testing.assert_frame_equal(
         opened.lists_of("u399").reset_index(drop=True), cold.reset_index(drop=True)
     )
-    assert opened.item_map() is not None
+
+
+def test_the_map_has_items_of_one_taste_together(folder: Path) -> None:
+    items = open_run_folder(folder).item_map()
+    assert items is not None
+    taste = items.frame["item_id"].str[1:].astype(int).to_numpy() % 3
+    points = items.frame[["x", "y"]].to_numpy()
+    points = points / np.linalg.norm(points, axis=1, keepdims=True)
+    cosines, same = points @ points.T, taste[:, None] == taste
+    assert cosines[same].mean() > 0.7
+    assert cosines[~same].mean() < 0
+
+
+def test_its_test_users_get_the_same_marks_on_one_computer(
+    folder: Path, embedded: dict[str, Interactions]
+) -> None:
+    told = pd.read_csv(folder / "evidence" / "per_user.csv", dtype={"user_id": str})
+    told = told[told["method"] == "popularity"].pivot_table("value", "user_id", "shots")
+    pair, settings = link(embedded["source"], embedded["target"]), Settings(feedback="implicit")
+    held = np.flatnonzero(pair.shared.isin(told.index))
+    test = hold_out(pair, held, settings, Own(settings.seed))
+    others = without_users(pair.target.matrix, pair.target_rows[held])
+    (kind,) = kinds_of(pair, settings)
+    scorer = BaselineScorer(Baselines.fit(others), "popularity")
+    for shots, values in evaluate(kind, settings, scorer, test).values.items():
+        enough = test.enough[shots]
+        assert enough.any() == (shots in told)
+        if enough.any():
+            own = told[shots].reindex(pair.shared[held])
+            np.testing.assert_allclose(own[enough], values[enough], atol=1e-12)
+            assert own[~enough].isna().all()
 
 
 def test_lists_follow_the_taste_that_the_source_shows(
@@ -200,6 +237,9 @@ def test_what_spark_cannot_do_is_refused_by_name(
 CONNECT = """
 import sys
 from transrec_core import cli
+from transrec_core.baselines import Baselines
+from transrec_core.data.interactions import Interactions
+from transrec_core.data.linking import link
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ from transrec_core.engines.spark.evidence import (
     with_parts,
 )
 from transrec_core.engines.spark.fitting import ClusterFit, pair_of, present
-from transrec_core.engines.spark.people import People, gathered, read_people
+from transrec_core.engines.spark.people import People, chance_of, gathered, read_people
 from transrec_core.engines.spark.session import open_session, running
 from transrec_core.errors import (
     BadSettingError,
@@ -51,6 +52,7 @@ from transrec_core.reporting.bundle import write_bundle
 from transrec_core.reporting.saving import atomic_folder, write_atomically
 from transrec_core.running import lists_hang_on_evidence
 from transrec_core.settings import Settings
+from transrec_core.transfer.fold_in import fold_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +61,9 @@ if TYPE_CHECKING:
 
 GROUP_BYTES = 2**23
 """Row groups of what Spark writes: small, so that one user is found by reading little."""
+
+MAP_USERS = 20_000
+"""Target users, about, by whose differences the map has its axes."""
 
 
 class Engine:
@@ -334,11 +339,17 @@ def _map(
     settings: Settings,
     titles: "Mapping[str, pd.DataFrame | None]",
 ) -> "pa.Table":
-    """The items on a plane; it hangs on item factors and the map alone."""
-    some = gathered(people.frame.limit(1).toArrow().to_batches())
-    assert some is not None, "there are people"
+    """The items on a plane, along the axes in which a sample of the target's users differ."""
+    from pyspark.sql import functions as fn
+
+    pick = chance_of(fn.lit(settings.seed), fn.lit("map"))
+    there = fn.col("target_items").isNotNull() & (pick < MAP_USERS / people.target.users)
+    some = gathered(people.frame.where(there).toArrow().to_batches())
+    assert some is not None, "the target has users"
+    own = fit.of(pair_of(some, fit.items, fit.explicit))
+    users = fold_in(own.alone, own.pair.target.matrix).factors
     return map_table(
-        fit.of(pair_of(some, fit.items, fit.explicit)),
+        replace(own, alone=replace(own.alone, user_factors=users)),
         settings.seed,
         texts=titles,
         counts={"source": people.source.item_counts, "target": people.target.item_counts},
