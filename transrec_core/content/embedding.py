@@ -132,7 +132,8 @@ class SentenceEmbedder:
             from sentence_transformers import SentenceTransformer
             from transformers.utils import logging
 
-            logging.disable_progress_bar()
+            quiet: Any = logging
+            quiet.disable_progress_bar()
             try:
                 self._model = SentenceTransformer(
                     str(self._folder),
