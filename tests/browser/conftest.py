@@ -223,6 +223,8 @@ class Tab:
 
     def sound(self) -> None:
         """Assert that the page is accessible and no wider than the window."""
+        # The frame of a toast is the web framework's own; it goes by itself.
+        self.page.wait_for_selector(".stToast", state="detached", timeout=60_000)
         wide = self.page.evaluate(
             "document.querySelector('[data-testid=stMain]').scrollWidth"
             " - document.querySelector('[data-testid=stMain]').clientWidth"

@@ -76,8 +76,6 @@ def test_when_a_fit_has_failed_and_settings_have_changed(tab: Callable[..., Any]
     app.page.locator(".st-key-fit_go button").first.click()
     app.shows("Rank 900 is too large", seconds=120)
     app.page.locator(".st-key-verdict").wait_for()
-    # The frame of a toast is the web framework's own; it goes by itself.
-    app.page.wait_for_selector(".stToast", state="detached", timeout=60_000)
     in_every_look(app, "failed", "Compare", LOOKS[::3])
 
 
