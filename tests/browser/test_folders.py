@@ -54,11 +54,13 @@ def test_a_run_folder_from_the_list_to_one_users_list(
         link = app.page.url
         assert "folder_user=u017" in link
 
+        from playwright.sync_api import expect  # there, as a browser is
+
         for again in (app, tab(address=server.address)):
             again.page.goto(link)
             again.settle()
             again.shows("interactions in the source")
-            assert again.page.locator(".st-key-folder_user input").input_value() == "u017"
+            expect(again.page.locator(".st-key-folder_user input")).to_have_value("u017")
         again.page.get_by_role("tab").filter(has_text="Export").click()
         again.page.locator(".st-key-folder_ids textarea").fill("u017\nu003")
         again.page.keyboard.press("Control+Enter")
