@@ -261,6 +261,11 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) if names else "another source: no method can be used"
 
 
+def factorizing_share(method: str) -> float:
+    """Share of a fit's progress that goes to factorizing: a network learns far longer than that."""
+    return 0.3 if method in DEEP else 0.9
+
+
 @dataclass
 class Trials:
     """One method after the other, each under several parameters, on the same validation users.
@@ -331,8 +336,7 @@ class Trials:
 
     def candidate(self, method: str, spec: FitSpec, meter: Meter) -> Candidate | None:
         """One method under one set of parameters; ``None`` where it can learn nothing."""
-        # A network learns far longer than the factorizations that it reads were made.
-        learned = 0.3 if method in DEEP else 0.9
+        learned = factorizing_share(method)
         fit = self._fit(spec, meter.part(0, learned))
         meter.report(learned, self._stage, f"{method.replace('_', ' ')}, rank {spec.rank}")
         strengths: tuple[float, ...] = STRENGTHS

@@ -15,7 +15,12 @@ import pandas as pd
 from transrec_core.baselines import Baselines
 from transrec_core.columns import ITEM, METHOD, METRIC, SHOTS, USER, VALUE
 from transrec_core.data.linking import DomainPair, require_overlap
-from transrec_core.evidence.choosing import TARGET_BASELINES, Choice, choose
+from transrec_core.evidence.choosing import (
+    TARGET_BASELINES,
+    Choice,
+    choose,
+    factorizing_share,
+)
 from transrec_core.evidence.cohorts import cohort_gains, item_cohorts
 from transrec_core.evidence.evaluating import (
     Kind,
@@ -38,7 +43,7 @@ from transrec_core.evidence.splitting import HeldOut, UserSplit, split_users, wi
 from transrec_core.evidence.verdict import verdict
 from transrec_core.factors.kernels import single_threaded_blas
 from transrec_core.progress import Meter
-from transrec_core.settings import DEEP, TFIDF, Settings
+from transrec_core.settings import TFIDF, Settings
 from transrec_core.transfer.factorizations import Factorizations
 from transrec_core.transfer.fitting import EASE, RIDGE, ROW_MAP, TARGET_ONLY, TransferFit
 from transrec_core.transfer.knowledge import Ground, Texts
@@ -284,7 +289,7 @@ def _fits(
     for number, (method, spec) in enumerate(choice.specs.items()):
         part = meter.part(number / len(choice.specs), (number + 1) / len(choice.specs))
         stage = f"Measuring {kind.words} on test users"
-        factorized = 0.3 if method in DEEP else 0.9
+        factorized = factorizing_share(method)
         on_fit = part.part(0, factorized).fits(stage)
         fit = factorizations.fit(ground, spec, "telling", matrix, others, on_fit)
         started = time.perf_counter()
