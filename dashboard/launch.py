@@ -12,11 +12,11 @@ from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime import Runtime
-from streamlit.runtime.media_file_manager import MediaFileManager
 
 from dashboard import guard, jobs, log
 from dashboard.folders import SHELF
 from dashboard.keeping import Keeper
+from dashboard.mends import keep_answers, keep_made_files
 from dashboard.store import Store, StoreInUseError, default_folder
 from transrec_core.errors import BadSettingError
 from transrec_core.limits import Limits
@@ -68,6 +68,7 @@ def choose_port(host: str, port: int | None) -> int:
 @contextlib.asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[dict[str, object]]:
     """Drop idle workspaces and made files as it runs; end child processes when it stops."""
+    keep_answers()
     clear_files = keep_made_files(Runtime.instance().media_file_mgr)
     tasks = [
         asyncio.create_task(every(REAP_SECONDS, jobs.REGISTER.sweep)),
@@ -87,27 +88,6 @@ async def every(seconds: float, work: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(seconds)
         await asyncio.to_thread(work)
-
-
-def keep_made_files(manager: MediaFileManager) -> Callable[[], None]:
-    """Have files that were made for a download stay until the browser has fetched them.
-
-    Streamlit drops what no page names whenever any session's page has been drawn. A file that a
-    button makes is named by none, and while a page is drawn, neither are the buttons that the
-    browser still shows: with several people at work, downloads failed.
-
-    Returns
-    -------
-    Callable
-        Drops what has been without a name at two calls in a row, and has to be called at times.
-    """
-    clear = manager.remove_orphaned_files
-    manager.remove_orphaned_files = _nothing  # type: ignore[method-assign]
-    return clear
-
-
-def _nothing() -> None:
-    """What is left to do when a page has been drawn."""
 
 
 def show_error(error: Exception) -> bool:

@@ -185,6 +185,8 @@ class Tab:
 
     def open(self, path: str = "/") -> None:
         self.page.goto(self.address + path)
+        # Before the first run begins nothing is running either.
+        self.page.locator("h1").first.wait_for(timeout=60_000)
         self.settle()
 
     def go(self, title: str) -> None:

@@ -57,6 +57,8 @@ def test_what_if_moves_the_list_and_reset_restores_it(
 def test_keys_step_through_those_most_helped(tab: Callable[..., Any], sample_run: str) -> None:
     app = tab()
     app.open(f"/user{sample_run}")
+    # A key does what its button does, so it must be there.
+    app.page.locator(".st-key-user_helped button").wait_for()
     app.settle(1)
     for place in (1, 2, 3):
         app.page.keyboard.press("h")

@@ -11,9 +11,6 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from streamlit.runtime.media_file_manager import MediaFileManager
-from streamlit.runtime.media_file_storage import MediaFileStorageError
-from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.testing.v1 import AppTest
 
 from dashboard import jobs, launch
@@ -149,43 +146,6 @@ def test_a_folder_that_cannot_be_written_is_refused_where_it_was_asked_for(
     monkeypatch.setenv(ENVIRONMENT, "off")
     assert keeping(None) == ""
     assert jobs.REGISTER.keeper is None
-
-
-class TestMadeFiles:
-    """What a download button made outlives other people's pages."""
-
-    @pytest.fixture
-    def manager(self) -> MediaFileManager:
-        return MediaFileManager(storage=MemoryMediaFileStorage("/media"))
-
-    @pytest.fixture
-    def clear(self, manager: MediaFileManager) -> Callable[[], None]:
-        return launch.keep_made_files(manager)
-
-    def test_pages_drawn_meanwhile_leave_a_file_until_it_is_fetched(
-        self, manager: MediaFileManager, clear: Callable[[], None]
-    ) -> None:
-        button = manager.add_deferred(lambda: b"lists", "text/csv", "0.1", "lists.csv")
-        name = manager.execute_deferred(button).rsplit("/", 1)[1]
-        for _ in range(5):
-            manager.remove_orphaned_files()
-        assert manager._storage.get_file(name).content == b"lists"  # type: ignore[attr-defined]
-        clear()
-        assert manager._storage.get_file(name).content == b"lists"  # type: ignore[attr-defined]
-        clear()
-        with pytest.raises(MediaFileStorageError):
-            manager._storage.get_file(name)  # type: ignore[attr-defined]
-
-    def test_a_button_works_while_its_page_is_drawn_anew(
-        self, manager: MediaFileManager, clear: Callable[[], None]
-    ) -> None:
-        button = manager.add_deferred(lambda: b"lists", "text/csv", "0.1", "lists.csv")
-        manager.clear_session_refs()  # where a run of the page begins
-        manager.remove_orphaned_files()  # where another person's ends
-        assert manager.execute_deferred(button).startswith("/media/")
-        clear()
-        with pytest.raises(MediaFileStorageError):
-            manager.execute_deferred(button)
 
 
 def test_a_language_model_that_cannot_be_used_is_refused_before_anything_is_served(
