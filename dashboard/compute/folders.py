@@ -212,7 +212,7 @@ def folder_facts(facts: Facts) -> pd.DataFrame:
         ("Who is new to the target", wording.COLD_WORDS[settings.cold]),
         ("List length", str(settings.top)),
         ("Seed", str(settings.seed)),
-        ("Written", facts.created),
+        ("Written", wording.clock(datetime.fromisoformat(facts.created).astimezone())),
         ("Took", wording.seconds(facts.seconds)),
     ]
     for side in SIDES:

@@ -26,6 +26,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,9 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     ),
 }
 """Columns of each part as they are written; when read, wider or narrower numbers do as well."""
+
+TITLED_LISTS = SCHEMAS[LISTS].append(pa.field(TITLE, pa.string()))
+"""Columns of lists where titles are known."""
 
 ROW_GROUP_ROWS = 2**15
 """Rows of a row group: a user is found by reading one of a file, and a footer stays small."""
@@ -245,11 +249,10 @@ def _tables(run: Run) -> "Iterator[tuple[str, Iterator[pa.Table]]]":
 
 def _lists(run: Run) -> Iterator[pa.Table]:
     users = sorted(map(str, listed_users(run.pair)))
+    schema = SCHEMAS[LISTS] if run.target_items is None else TITLED_LISTS
     for start in range(0, len(users), USERS_AT_ONCE):
         frame = recommend_from(run, users=users[start : start + USERS_AT_ONCE])
-        yield pa.Table.from_pandas(
-            frame[SCHEMAS[LISTS].names], SCHEMAS[LISTS], preserve_index=False
-        )
+        yield pa.Table.from_pandas(frame[schema.names], schema, preserve_index=False)
 
 
 def factor_table(
@@ -342,11 +345,13 @@ def write_part(run: Path, part: str, tables: Iterator[pa.Table], number: int = 0
     folder = path.parent if single else path
     folder.mkdir(parents=True, exist_ok=True)
     rows = 0
+    first = next(tables, None)
+    schema = SCHEMAS[part] if first is None else first.schema
     with (
         atomic_file(path if single else folder / f"part-{number:05d}.parquet") as stream,
-        pq.ParquetWriter(stream, SCHEMAS[part], compression="zstd") as writer,
+        pq.ParquetWriter(stream, schema, compression="zstd") as writer,
     ):
-        for table in tables:
+        for table in () if first is None else chain([first], tables):
             writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
             rows += len(table)
     if not single:
@@ -442,7 +447,8 @@ class RunFolder:
 
         Returns
         -------
-        user_id, item_id, rank, score, method; users in the order given, by rank.
+        user_id, item_id, rank, score, method and, where titles were known, title; users in the
+        order given, by rank.
 
         Raises
         ------
@@ -451,7 +457,7 @@ class RunFolder:
         UnreadableRunError
             When the files cannot be read.
         """
-        found = self._rows(LISTS, users, SCHEMAS[LISTS].names)
+        found = self._rows(LISTS, users, _columns_of_lists(self._part(LISTS).schema))
         order = {user: place for place, user in enumerate(users)}
         place = [order[user] for user in found[self.id_column]]
         found = found.assign(_place=place).sort_values(["_place", RANK], kind="stable")
@@ -470,7 +476,7 @@ class RunFolder:
         data = self._part(LISTS)
         try:
             for batch in data.to_batches(
-                columns=SCHEMAS[LISTS].names,
+                columns=_columns_of_lists(data.schema),
                 filter=None if top is None else pc.field(RANK) <= top,
                 **_CALMLY,
             ):
@@ -818,7 +824,14 @@ def _as_written(part: str, table: pa.Table) -> pa.Table:
     for name, column in zip(table.column_names, table.columns, strict=True):
         if column.null_count:
             raise pa.ArrowInvalid(f"{name} has empty cells")
-    return table.cast(pa.schema([SCHEMAS[part].field(name) for name in table.column_names]))
+    schema = TITLED_LISTS if part == LISTS else SCHEMAS[part]
+    return table.cast(pa.schema([schema.field(name) for name in table.column_names]))
+
+
+def _columns_of_lists(own: pa.Schema) -> list[str]:
+    """Those of every run folder, and titles where there are some."""
+    titled = own.names.count(TITLE) == 1 and _kind(own.field(TITLE).type) == "text"
+    return list((TITLED_LISTS if titled else SCHEMAS[LISTS]).names)
 
 
 def _is_text(text: str) -> bool:

@@ -71,7 +71,7 @@ def test_everything_of_a_run_is_found_again(run: Run, written: Path) -> None:
     assert facts.data["source"]["file"] == "s.csv"
     assert facts.data["target"]["users"] == len(run.pair.target.users)
     assert (facts.method, facts.rank, facts.lam) == ("factor_map", 3, 0.02)
-    wanted = recommend_from(run).drop(columns="title")
+    wanted = recommend_from(run)
     for user in ("u000", "u017", "u059"):
         mine = wanted[wanted["user_id"] == user].reset_index(drop=True)
         pd.testing.assert_frame_equal(found.lists_of(user), mine, check_dtype=False)
@@ -90,6 +90,21 @@ def test_lists_of_several_come_in_their_order_and_length(written: Path) -> None:
     assert list(zip(found["user_id"], found["rank"], strict=True)) == [
         ("u017", 1), ("u017", 2), ("u003", 1), ("u003", 2),
     ]  # fmt: skip
+
+
+def test_lists_bear_titles_where_there_are_some(run: Run, written: Path, copy: Path) -> None:
+    columns = ["user_id", "item_id", "rank", "score", "method"]
+    titled = open_run_folder(written)
+    listed = titled.lists_of("u017")
+    assert listed.columns.tolist() == [*columns, "title"]
+    assert (listed["title"] == run.target_items["title"][listed["item_id"]].to_numpy()).all()
+    write_run_folder(replace(run, target_items=None), copy)
+    bare = open_run_folder(copy)
+    assert next(bare.all_lists()).columns.tolist() == columns
+    pd.testing.assert_frame_equal(bare.lists_of("u017"), listed[columns])
+    # What only has the name of a title is none.
+    rewrite(copy, "lists", lambda table: table.append_column("title", table["rank"]))
+    assert open_run_folder(copy).lists_of("u017").columns.tolist() == columns
 
 
 def test_factors_lie_beside_their_ids(run: Run, written: Path) -> None:
@@ -247,7 +262,7 @@ def test_parts_of_a_cluster_are_read_whatever_the_width_of_their_numbers(
     table = pq.read_table(written / "lists")
     wide = table.set_column(2, "rank", table["rank"].cast(pa.int64()))
     wide = wide.set_column(0, "user_id", table["user_id"].cast(pa.large_string()))
-    wide = wide.select(["method", "user_id", "item_id", "score", "rank"])
+    wide = wide.select(["method", "user_id", "item_id", "title", "score", "rank"])
     (copy / "lists" / "part-00000.parquet").unlink()
     mine = np.array([int(user[1:]) % 2 for user in table["user_id"].to_pylist()])
     for number in (0, 1):

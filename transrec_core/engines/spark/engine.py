@@ -19,6 +19,7 @@ from transrec_core.engines.folder import (
     SOURCE_ITEMS,
     SOURCE_USERS,
     TARGET_ITEMS,
+    TITLED_LISTS,
     TOP_LEVEL,
     factor_table,
     map_table,
@@ -257,9 +258,8 @@ def _lists(
     import pyarrow as pa
     from pyspark.sql import functions as fn
 
-    schema = SCHEMAS[LISTS]
+    schema = SCHEMAS[LISTS] if titles is None else TITLED_LISTS
     if titles is not None:
-        schema = schema.append(pa.field(TITLE, pa.string()))
         # A table may tell of more than is listed, and it goes to every worker.
         titles = titles.reindex(fit.items[1]).fillna("")
     frame = people.frame
