@@ -29,10 +29,10 @@ from filelock import FileLock, Timeout
 
 from transrec_core.errors import TransrecError
 from transrec_core.limits import Limits, or_allow_more, size_in_words
+from transrec_core.places import folder_of
 from transrec_core.reporting.saving import TEMPORARY, write_atomically
 
 ENVIRONMENT = "TRANSREC_STORE"
-OFF = "off"
 VERSION = 1
 """Of the records. A newer one is refused; an older one would be read as it was."""
 
@@ -65,14 +65,7 @@ def key_of(id_: str) -> str:
 
 def default_folder() -> Path | None:
     """``TRANSREC_STORE``, else the platform's folder for users' data; ``None`` for ``off``."""
-    asked = os.environ.get(ENVIRONMENT, "").strip()
-    if asked.lower() == OFF:
-        return None
-    if asked:
-        return Path(asked).expanduser()
-    from platformdirs import user_data_path
-
-    return user_data_path("transrec", appauthor=False)
+    return folder_of(ENVIRONMENT, "data")
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,33 @@
-"""Whether a place can be written, asked before any work is done for it."""
+"""Which places are used, and whether one can be written, asked before any work is done for it."""
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from transrec_core.errors import BadSettingError
+
+OFF = "off"
+
+
+def folder_of(variable: str, kind: Literal["data", "cache"]) -> Path | None:
+    """A folder of ours: what a variable of the environment says, else the platform's.
+
+    Parameters
+    ----------
+    variable
+        Its name; ``off`` as its value means none.
+    kind
+        What is kept, or what can be made anew.
+    """
+    asked = os.environ.get(variable, "").strip()
+    if asked.lower() == OFF:
+        return None
+    if asked:
+        return Path(asked).expanduser()
+    import platformdirs
+
+    of_platform = platformdirs.user_data_path if kind == "data" else platformdirs.user_cache_path
+    return of_platform("transrec", appauthor=False)
 
 
 def require_file(path: Path) -> None:

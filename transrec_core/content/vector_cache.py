@@ -4,7 +4,6 @@ A row is named by a hash of the model and the text, so the file tells nothing of
 hangs on it but time: a broken file is put aside, and where none can be written there is none.
 """
 
-import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
@@ -14,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from transrec_core.limits import Limits
+from transrec_core.places import folder_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ENVIRONMENT = "TRANSREC_CACHE"
-OFF = "off"
 FILE = "embeddings.sqlite3"
 PATIENCE = 10.0
 """Seconds to wait for another process that writes."""
@@ -33,14 +32,7 @@ Found = Mapping[bytes, "tuple[NDArray[np.float32], bool]"]
 
 def default_folder() -> Path | None:
     """``TRANSREC_CACHE``, else the platform's folder for what can be made anew; ``None``: off."""
-    asked = os.environ.get(ENVIRONMENT, "").strip()
-    if asked.lower() == OFF:
-        return None
-    if asked:
-        return Path(asked).expanduser()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("transrec", appauthor=False)
+    return folder_of(ENVIRONMENT, "cache")
 
 
 class VectorCache:

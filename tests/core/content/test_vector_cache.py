@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from transrec_core.content import vector_cache
 from transrec_core.content.vector_cache import FILE, VectorCache, default_folder
 
 
@@ -107,4 +106,3 @@ def test_the_folder_is_the_operators_choice(monkeypatch, tmp_path):
     assert default_folder() is None
     monkeypatch.delenv("TRANSREC_CACHE")
     assert isinstance(default_folder(), Path)
-    assert vector_cache.OFF == "off"
