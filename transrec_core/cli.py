@@ -359,6 +359,7 @@ def _add_format(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_items(parser: argparse.ArgumentParser) -> None:
+    """Files that tell of items, and what is done with what they tell."""
     for flag, whose in (("--items", "the target's"), ("--source-items", "the source's")):
         parser.add_argument(
             flag,
@@ -367,6 +368,18 @@ def _add_items(parser: argparse.ArgumentParser) -> None:
             metavar="FILE",
             help=f"titles, genres, descriptions of {whose} items; may be given several times",
         )
+    parser.add_argument(
+        "--merge-editions",
+        action="store_true",
+        help="make one item of those of a catalogue that have the same title",
+    )
+    parser.add_argument(
+        "--text-model",
+        default=TFIDF,
+        metavar="NAME",
+        help="what reads items' texts: tfidf (default), which counts words, or a language model of "
+        "the extra 'text', by its name or its folder",
+    )
 
 
 def _add_judging(
@@ -427,21 +440,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         help=f"what auto may spend on choosing, as estimated (default: {Settings.budget:g})",
     )
     parser.add_argument(
-        "--merge-editions",
-        action="store_true",
-        help="make one item of those of a catalogue that have the same title",
-    )
-    parser.add_argument(
         "--leave-out-crosslisted",
         action="store_true",
         help="leave out source items with the same users as a target item: the same product twice",
-    )
-    parser.add_argument(
-        "--text-model",
-        default=TFIDF,
-        metavar="NAME",
-        help="what reads items' texts: tfidf (default), which counts words, or a language model of "
-        "the extra 'text', by its name or its folder",
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="seed of everything random (default: 0)"
@@ -482,9 +483,9 @@ def _settings(options: argparse.Namespace) -> Settings:
         top=options.top,
         cold=options.cold,
         budget=options.budget,
-        merge_editions=options.merge_editions,
+        merge_editions=getattr(options, "merge_editions", Settings.merge_editions),
         leave_out_crosslisted=options.leave_out_crosslisted,
-        text_model=options.text_model,
+        text_model=getattr(options, "text_model", Settings.text_model),
         seed=options.seed,
     )
 

@@ -442,6 +442,14 @@ def test_raw_ids_are_written_as_they_are_where_asked(run, sample_data, tmp_path,
     assert list(pd.read_csv(out, dtype=str)["user_id"].unique()) == ["u0001", told]
 
 
+@pytest.mark.parametrize("command", ["sources", "sparsity"])
+@pytest.mark.parametrize("option", [["--text-model", "tfidf"], ["--merge-editions"]])
+def test_what_reads_texts_is_no_option_where_no_texts_are_read(run, command, option):
+    code, _, err = run(command, "a.csv", "b.csv", "--out", "c.csv", *option)
+    assert code == 2
+    assert option[0] in err
+
+
 @pytest.mark.parametrize("command", ["recommend", "compare", "sources", "sparsity"])
 def test_every_command_that_writes_csv_explains_raw_ids(run, command):
     code, out, _ = run(command, "--help")
