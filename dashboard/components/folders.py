@@ -14,7 +14,6 @@ from dashboard.wording import escape_md
 from transrec_core.engines.folder import (
     EVIDENCE,
     LISTS,
-    SCHEMAS,
     SOURCE_ITEMS,
     TARGET_ITEMS,
     RunFolder,
@@ -449,7 +448,7 @@ def export(entry: "compute.FolderEntry") -> None:
         st.subheader("All of it", anchor=False)
         st.caption(
             "The lists of everybody are Parquet on the server, with the columns "
-            f"{', '.join(SCHEMAS[LISTS].names)}; beside them are the factors."
+            f"{', '.join(folder.list_columns())}; beside them are the factors."
         )
         st.code(wording.plain(place, 1000), language=None, wrap_lines=True)
 

@@ -457,7 +457,7 @@ class RunFolder:
         UnreadableRunError
             When the files cannot be read.
         """
-        found = self._rows(LISTS, users, _columns_of_lists(self._part(LISTS).schema))
+        found = self._rows(LISTS, users, self.list_columns())
         order = {user: place for place, user in enumerate(users)}
         place = [order[user] for user in found[self.id_column]]
         found = found.assign(_place=place).sort_values(["_place", RANK], kind="stable")
@@ -476,7 +476,7 @@ class RunFolder:
         data = self._part(LISTS)
         try:
             for batch in data.to_batches(
-                columns=_columns_of_lists(data.schema),
+                columns=self.list_columns(),
                 filter=None if top is None else pc.field(RANK) <= top,
                 **_CALMLY,
             ):
@@ -484,6 +484,12 @@ class RunFolder:
                     yield _as_written(LISTS, pa.Table.from_batches([batch])).to_pandas()
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(LISTS, error) from None
+
+    def list_columns(self) -> list[str]:
+        """Columns of the lists: those of every run folder, and titles where there are some."""
+        own = self._part(LISTS).schema
+        titled = own.names.count(TITLE) == 1 and _kind(own.field(TITLE).type) == "text"
+        return list((TITLED_LISTS if titled else SCHEMAS[LISTS]).names)
 
     def placed(self, user: str) -> bool | None:
         """Whether the method places a user in the target's space; ``None`` if nothing tells."""
@@ -826,12 +832,6 @@ def _as_written(part: str, table: pa.Table) -> pa.Table:
             raise pa.ArrowInvalid(f"{name} has empty cells")
     schema = TITLED_LISTS if part == LISTS else SCHEMAS[part]
     return table.cast(pa.schema([schema.field(name) for name in table.column_names]))
-
-
-def _columns_of_lists(own: pa.Schema) -> list[str]:
-    """Those of every run folder, and titles where there are some."""
-    titled = own.names.count(TITLE) == 1 and _kind(own.field(TITLE).type) == "text"
-    return list((TITLED_LISTS if titled else SCHEMAS[LISTS]).names)
 
 
 def _is_text(text: str) -> bool:
