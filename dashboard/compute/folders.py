@@ -204,6 +204,7 @@ def folder_facts(facts: Facts) -> pd.DataFrame:
     """What the run was, a fact a row, in words."""
     settings = facts.settings
     method = wording.method_word(facts.method or settings.method, settings.cold)
+    created = datetime.fromisoformat(facts.created).astimezone()
     rows = [
         ("Method", f"Auto: {method}" if settings.method == "auto" and facts.method else method),
         ("Model", wording.MODEL_WORDS[settings.model]),
@@ -212,7 +213,7 @@ def folder_facts(facts: Facts) -> pd.DataFrame:
         ("Who is new to the target", wording.COLD_WORDS[settings.cold]),
         ("List length", str(settings.top)),
         ("Seed", str(settings.seed)),
-        ("Written", wording.clock(datetime.fromisoformat(facts.created).astimezone())),
+        ("Written", f"{created:%Y-%m-%d %H:%M}"),
         ("Took", wording.seconds(facts.seconds)),
     ]
     for side in SIDES:

@@ -5,8 +5,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 from test_saved_runs import text
@@ -159,6 +161,21 @@ def test_a_user_is_looked_up_by_id(place: Path, small_run: Run) -> None:
     app.text_input(key="folder_user").set_value(ODD).run()
     assert not app.exception
     assert f"There is no list of {ODD}" in text(app)
+
+
+def test_a_list_bears_titles_and_the_run_its_day(place: Path, small_run: Run) -> None:
+    items = small_run.pair.target.items
+    titles = pd.DataFrame({"title": "Title of " + items}, index=items)
+    write_run_folder(replace(small_run, target_items=titles), place / "titled")
+    user = str(small_run.pair.source.users[5])
+    shown = open_folder("titled", folder_part="Look-up", folder_user=user).dataframe[0].value
+    assert (shown["title"] == "Title of " + shown["item_id"]).all()
+    entry = compute.folder_entry("titled")
+    assert entry is not None
+    assert entry.folder is not None
+    assert entry.folder.run is not None
+    facts = compute.folder_facts(entry.folder.run).set_index("Fact")["Value"]
+    assert facts["Written"] == f"{datetime.now():%Y-%m-%d} {facts['Written'][-5:]}"
 
 
 def test_whether_a_user_is_placed_is_told(place: Path, small_run: Run) -> None:
