@@ -70,7 +70,7 @@ def workspace() -> Iterator[jobs.Workspace]:
     yield space
     if space.job is not None and space.job.active:
         space.job.kill()
-        space.job.join(20)
+        space.job.join(180)
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def test_a_fit_of_nobody_in_both_says_which_numbers_cannot_be(
     app = open_app(workspace)
     app.button(key="fit_go").click().run()
     assert workspace.job is not None
-    workspace.job.join(60)
+    workspace.job.join(180)
     for page in ("compare", "export"):
         app = open_app(workspace, page)
         assert "No verdict on the source, no gain with its interval" in text(app)

@@ -33,7 +33,7 @@ def test_one_click_loads_fits_and_leads_to_the_guide(open_app: OpenApp, small_ru
     assert not guided(app)
     assert space.job is not None
     space.job.kill()
-    space.job.join(20)
+    space.job.join(180)
     space.install(small_run, space.inputs, ("films.csv", "books.csv"), "cafe0010")
 
     app.run()
@@ -66,7 +66,7 @@ def test_a_fresh_start_ends_the_guide(open_app: OpenApp, small_run: Run) -> None
     assert space is not None
     assert space.job is not None
     space.job.kill()
-    space.job.join(20)
+    space.job.join(180)
     space.install(small_run, space.inputs, ("films.csv", "books.csv"), "cafe0011")
     app.run()
     assert guided(app)

@@ -37,7 +37,7 @@ def start() -> Iterator[Callable[..., Job]]:
     yield start_
     for job in started:
         job.kill()
-        job.join(20)
+        job.join(180)
 
 
 def until(condition: Callable[[], bool], seconds: float = 20) -> None:
@@ -53,7 +53,7 @@ def test_a_finished_fit_hands_its_result_over_once_and_leaves_nothing_behind(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     ended: list[Job] = []
     job = start(stand_ins.finish, ended)
-    job.join(30)
+    job.join(180)
     assert job.status == "done"
     assert job.result == "fitted a and b"
     assert ended == [job]
@@ -74,7 +74,7 @@ def test_a_failed_fit_becomes_a_failure_to_show(
     start: Callable[..., Job], run: Callable[..., Any], kind: str, words: str
 ) -> None:
     job = start(run)
-    job.join(30)
+    job.join(180)
     assert job.status == "failed"
     assert job.result is None
     assert job.failure is not None
@@ -120,14 +120,14 @@ def test_one_fit_at_a_time_and_the_queue_can_be_left(start: Callable[..., Job]) 
     assert second.status == "cancelled"
     assert third.ahead == 1
     first.cancel()
-    third.join(30)
+    third.join(180)
     assert third.status == "done"
 
 
 def test_a_failed_or_cancelled_fit_keeps_the_earlier_result(fitted: jobs.Workspace) -> None:
     earlier = fitted.shown
     job = fitted.start(Settings(), stand_ins.refuse)
-    job.join(30)
+    job.join(180)
     assert fitted.shown is earlier
     assert earlier is not None
     assert earlier.run.comparison is not None
@@ -135,7 +135,7 @@ def test_a_failed_or_cancelled_fit_keeps_the_earlier_result(fitted: jobs.Workspa
     job = fitted.start(Settings(), stand_ins.work_until_cancelled)
     until(lambda: job.step.fraction > 0)
     job.cancel()
-    job.join(30)
+    job.join(180)
     assert job.status == "cancelled"
     assert fitted.shown is earlier
     assert fitted.results == results
@@ -186,7 +186,7 @@ def test_a_child_that_waits_does_the_next_fit_and_another_waits_after_it(
         waiting = jobs.SPARE._child
         assert waiting is not None
         job = start(stand_ins.finish)
-        job.join(30)
+        job.join(180)
         assert job.status == "done"
         assert job._process is waiting[0]
         follower = jobs.SPARE._child
@@ -196,7 +196,7 @@ def test_a_child_that_waits_does_the_next_fit_and_another_waits_after_it(
         follower[0].kill()
         follower[0].join()
         other = start(stand_ins.finish)
-        other.join(30)
+        other.join(180)
         assert other.status == "done"
         last = jobs.SPARE._child
     finally:
@@ -211,7 +211,7 @@ def test_a_refit_is_given_the_factors_of_the_shown_run_where_that_is_asked(
     assert fitted.shown is not None
     for warm in (False, True):
         job = fitted.start(Settings(), stand_ins.refuse, warm=warm)
-        job.join(30)
+        job.join(180)
         assert job.request.start is (fitted.shown.run.warm_start if warm else None)
 
 

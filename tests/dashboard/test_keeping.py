@@ -205,7 +205,7 @@ def test_a_job_that_the_servers_end_cut_short_is_told_of(
     assert again.interrupted == "fit"
     assert again.job is None
     job.kill()
-    job.join(20)
+    job.join(180)
     # What the server of before still does changes nothing.
     assert found(restart(), space.id).interrupted == "fit"
 
@@ -218,7 +218,7 @@ def test_a_job_that_ended_is_no_job_cut_short(
     space.keep()
     if run is stand_ins.work_until_cancelled:
         job.cancel()
-    job.join(30)
+    job.join(180)
     assert found(restart(), space.id).interrupted == ""
 
 
@@ -385,7 +385,7 @@ def test_forgetting_takes_everything_and_leaves_others_alone(
     job = mine.start(Settings(), stand_ins.work_until_cancelled)
     mine.keep()
     register.forget(mine)
-    job.join(30)
+    job.join(180)
     settle(mine)
     assert register.find(space.id) is None
     assert list((folder / "runs").iterdir()) == []

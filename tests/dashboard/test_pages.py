@@ -117,7 +117,7 @@ def test_a_fit_at_work_shows_its_progress_everywhere(
     app.button(key="cancel_fit").click().run()
     # A quick end is told by the run of the click already.
     told = [toast.value for toast in app.toast]
-    job.join(20)
+    job.join(180)
     app.run()
     told += [toast.value for toast in app.toast]
     assert job.status == "cancelled"
@@ -204,7 +204,7 @@ def test_changed_settings_are_named_on_every_page(
 def test_a_failed_fit_is_told_and_earlier_results_stay(
     open_app: OpenApp, fitted: jobs.Workspace, page: str
 ) -> None:
-    fitted.start(Settings(rank=900), stand_ins.refuse).join(30)
+    fitted.start(Settings(rank=900), stand_ins.refuse).join(180)
     app = open_app(fitted, page)
     assert "Rank 900 is too large." in text(app)
     assert "Choose at most 20." in text(app)
@@ -213,7 +213,7 @@ def test_a_failed_fit_is_told_and_earlier_results_stay(
 
 def test_an_unforeseen_error_shows_its_id_only(open_app: OpenApp, loaded: jobs.Workspace) -> None:
     job = loaded.start(Settings(), stand_ins.break_down)
-    job.join(30)
+    job.join(180)
     assert job.failure is not None
     app = open_app(loaded)
     assert job.failure.reference in text(app)
@@ -322,7 +322,7 @@ def test_a_method_that_cannot_be_used_says_why(open_app: OpenApp, loaded: jobs.W
     app.run()
     app.button(key="fit_go").click().run()
     assert loaded.job is not None
-    loaded.job.join(60)
+    loaded.job.join(180)
     said = text(open_app(loaded))
     assert "joint cannot be used here: it needs als." in said
     assert "This fit is not possible" in said
@@ -387,7 +387,7 @@ def test_no_overlap_is_said_before_and_after_a_fit(
     assert "No user is in both domains" in text(app)
     app.button(key="fit_go").click().run()
     assert workspace.job is not None
-    workspace.job.join(60)
+    workspace.job.join(180)
     for page in PAGES:
         assert "share no user ids" in text(open_app(workspace, page))
 

@@ -117,6 +117,6 @@ def test_one_study_at_a_time(loaded: jobs.Workspace) -> None:
     assert loaded.job is first
     assert first is not None
     first.cancel()
-    first.join(60)
+    first.join(180)
     assert first.status == "cancelled"
     assert compute.thinned(loaded) is None
