@@ -211,6 +211,19 @@ class Tab:
         self.page.wait_for_selector(".st-key-job", state="detached", timeout=FIT_SECONDS * 1000)
         self.settle()
 
+    def begin_long_fit(self) -> None:
+        """Begin a fit of the sample that is at work until it is cancelled."""
+        self.open()
+        self.click("try_sample")
+        self.shows("900 users are in both domains")
+        self.settle()
+        # So many factors take a minute at least.
+        self.page.locator(".st-key-fit_rank input").fill("256")
+        self.page.keyboard.press("Tab")
+        self.settle()
+        self.page.locator(".st-key-fit_go button").first.click()
+        self.page.wait_for_selector(".st-key-cancel_fit button", timeout=20_000)
+
     def upload(self, key: str, *files: Path) -> None:
         self.settle()
         self.page.locator(f'[class*="st-key-{key}"] input[type=file]').set_input_files(list(files))

@@ -44,11 +44,7 @@ def test_with_nothing_loaded(tab: Callable[..., Any], pages: dict[str, str]) -> 
 
 def test_while_the_first_fit_is_at_work(tab: Callable[..., Any], pages: dict[str, str]) -> None:
     app = tab(height=1500, scheme="dark")
-    app.open()
-    app.click("try_sample")
-    app.shows("900 users are in both domains")
-    app.page.locator(".st-key-fit_go button").first.click()
-    app.page.wait_for_selector(".st-key-cancel_fit button")
+    app.begin_long_fit()
     query = urllib.parse.urlparse(app.page.url).query
     # One look a page: the fit goes on meanwhile.
     for page, (width, scheme) in zip(("Compare", "Space"), LOOKS[1:3], strict=True):

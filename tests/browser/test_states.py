@@ -68,19 +68,6 @@ def begin(app: Any) -> None:
     app.page.get_by_role("button", name="Cancel").wait_for(timeout=20_000)
 
 
-def begin_a_long_one(app: Any) -> None:
-    """A fit of the sample that is at work until it is cancelled."""
-    app.open()
-    app.page.get_by_role("button", name="Only load it").click()
-    app.shows("900 users are in both domains")
-    app.settle()
-    # So many factors take a minute at least.
-    app.page.get_by_label("Rank", exact=True).fill("256")
-    app.page.keyboard.press("Tab")
-    app.settle()
-    begin(app)
-
-
 def cancel(app: Any) -> None:
     app.page.get_by_role("button", name="Cancel").click()
     app.shows("Fit cancelled.")
@@ -145,7 +132,7 @@ def timed(what: str, act: Callable[[], None]) -> None:
 def test_one_fits_while_another_looks_around(tab: Callable[..., Any], mine: str) -> None:
     fitting, looking = tab(), tab()
     looking.open(f"/compare?{mine}")
-    begin_a_long_one(fitting)
+    fitting.begin_long_fit()
 
     page = looking.page
     main = page.get_by_test_id("stMain")
@@ -185,7 +172,7 @@ def test_one_fits_while_another_looks_around(tab: Callable[..., Any], mine: str)
 
 def test_a_fit_at_work_is_found_again_on_every_page(tab: Callable[..., Any]) -> None:
     fitting = tab()
-    begin_a_long_one(fitting)
+    fitting.begin_long_fit()
     fitting.page.reload()
     fitting.page.get_by_role("button", name="Cancel").wait_for(timeout=20_000)
     fitting.go("Space")
