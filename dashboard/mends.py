@@ -26,11 +26,16 @@ class AnsweringQueue(ForwardMsgQueue):
         self, retain_lifecycle_msgs: bool = False, fragment_ids_this_run: list[str] | None = None
     ) -> None:
         """Drop what the run before has drawn, and keep the answers."""
-        answers = [message for message in self._queue if message.WhichOneof("type") in ANSWERS]
+        before = self._queue
         super().clear(retain_lifecycle_msgs, fragment_ids_this_run)
+        # Otherwise all of it is on its way to the browser, and nothing is lost.
         if retain_lifecycle_msgs:
             kept = {id(message) for message in self._queue}
-            self._queue += [message for message in answers if id(message) not in kept]
+            self._queue += [
+                message
+                for message in before
+                if message.WhichOneof("type") in ANSWERS and id(message) not in kept
+            ]
 
 
 def keep_answers() -> None:

@@ -346,7 +346,7 @@ def write_part(run: Path, part: str, tables: Iterator[pa.Table], number: int = 0
     folder.mkdir(parents=True, exist_ok=True)
     rows = 0
     first = next(tables, None)
-    schema = SCHEMAS[part] if first is None else first.schema
+    schema = _schema(part, () if first is None else first.column_names)
     with (
         atomic_file(path if single else folder / f"part-{number:05d}.parquet") as stream,
         pq.ParquetWriter(stream, schema, compression="zstd") as writer,
@@ -830,8 +830,13 @@ def _as_written(part: str, table: pa.Table) -> pa.Table:
     for name, column in zip(table.column_names, table.columns, strict=True):
         if column.null_count:
             raise pa.ArrowInvalid(f"{name} has empty cells")
-    schema = TITLED_LISTS if part == LISTS else SCHEMAS[part]
+    schema = _schema(part, table.column_names)
     return table.cast(pa.schema([schema.field(name) for name in table.column_names]))
+
+
+def _schema(part: str, columns: Sequence[str]) -> pa.Schema:
+    """Columns of a part as they are written, with titles where these columns have them."""
+    return TITLED_LISTS if part == LISTS and TITLE in columns else SCHEMAS[part]
 
 
 def _is_text(text: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from transrec_core import places
 from transrec_core.content.vector_cache import FILE, VectorCache, default_folder
 
 
@@ -106,3 +107,4 @@ def test_the_folder_is_the_operators_choice(monkeypatch, tmp_path):
     assert default_folder() is None
     monkeypatch.delenv("TRANSREC_CACHE")
     assert isinstance(default_folder(), Path)
+    assert places.OFF == "off"

@@ -107,6 +107,14 @@ def test_lists_bear_titles_where_there_are_some(run: Run, written: Path, copy: P
     assert open_run_folder(copy).lists_of("u017").columns.tolist() == columns
 
 
+def test_a_part_of_other_columns_is_not_written(tmp_path: Path) -> None:
+    numbers = pa.table({"user_id": pa.array([1]), "title": pa.array(["a"])})
+    for part in ("lists", "users/placed"):
+        with pytest.raises(ValueError, match="schema"):
+            folders.write_part(tmp_path, part, iter([numbers]))
+        assert not list((tmp_path / part).iterdir())
+
+
 def test_factors_lie_beside_their_ids(run: Run, written: Path) -> None:
     fit, pair = run.fit, run.pair
     for part, ids, factors, counts in (

@@ -258,8 +258,10 @@ def _lists(
     import pyarrow as pa
     from pyspark.sql import functions as fn
 
-    schema = SCHEMAS[LISTS] if titles is None else TITLED_LISTS
+    schema = SCHEMAS[LISTS]
+    told = "user_id string, item_id string, rank int, score double, method string"
     if titles is not None:
+        schema, told = TITLED_LISTS, f"{told}, {TITLE} string"
         # A table may tell of more than is listed, and it goes to every worker.
         titles = titles.reindex(fit.items[1]).fillna("")
     frame = people.frame
@@ -283,8 +285,6 @@ def _lists(
                     lists[schema.names], schema, preserve_index=False
                 ).to_batches()
 
-    told = "user_id string, item_id string, rank int, score double, method string"
-    told += "" if titles is None else f", {TITLE} string"
     return frame.mapInArrow(make, told)
 
 
