@@ -16,7 +16,7 @@ from transrec_core.errors import (
     UnreadableFileError,
 )
 from transrec_core.limits import overridden
-from transrec_core.places import require_file, require_folder
+from transrec_core.places import require_apart, require_file, require_folder
 from transrec_core.settings import DEFAULT_SHOTS, PRIORS, TFIDF, Settings
 from transrec_core.showing import plain
 
@@ -596,6 +596,7 @@ def _by_engine(options: argparse.Namespace, command: str) -> int:
     with _progress() as on_progress:
         engine = engine_named(options.engine, options.master, options.factorizer)
         engine.require(command, str(options.out))
+        require_apart(engine.replaced(command, str(options.out)), _inputs(options))
         if getattr(options, "users", None) is not None:
             job = replace(job, users=_read_users(options.users))
         getattr(engine, command)(replace(job, on_progress=on_progress), str(options.out))
@@ -608,6 +609,7 @@ def _lists(options: argparse.Namespace) -> int:
     out = Path(options.out)
     kind_of(out)
     require_file(out)
+    require_apart([out], _inputs(options))
     users = None if options.users is None else _read_users(options.users)
     if Path(options.run).is_dir():
         write_parts(_lists_of_folder(options, users), out, raw=options.raw_ids)
@@ -640,6 +642,10 @@ def _lists_of_folder(
 
 
 def _report(options: argparse.Namespace) -> int:
+    from transrec_core.reporting.bundle import BUNDLE, write_bundle
+
+    require_folder(options.out)
+    require_apart([options.out / name for name in BUNDLE], _inputs(options))
     if Path(options.run).is_dir():
         from transrec_core.engines.folder import copy_evidence, open_run_folder
 
@@ -648,13 +654,10 @@ def _report(options: argparse.Namespace) -> int:
                 f"{options.run} is a folder, whose evidence is copied as it was written.",
                 "Leave out --raw-ids.",
             )
-        require_folder(options.out)
         copy_evidence(open_run_folder(options.run, options.run), options.out)
         return 0
     from transrec_core.persistence import load_run
-    from transrec_core.reporting.bundle import write_bundle
 
-    require_folder(options.out)
     run = load_run(options.run, name=options.run).run
     if run.comparison is None:
         raise BadSettingError(
@@ -674,6 +677,7 @@ def _sources(options: argparse.Namespace) -> int:
     if options.out is not None:
         kind_of(options.out)
         require_file(options.out)
+        require_apart([options.out], _inputs(options))
     if len(set(options.sources)) < len(options.sources):
         raise BadSettingError("A source is named twice.", "Name each file once.")
     with _progress() as on_progress:
@@ -697,6 +701,7 @@ def _sparsity(options: argparse.Namespace) -> int:
     out = Path(options.out)
     kind_of(out)
     require_file(out)
+    require_apart([out], _inputs(options))
     with _progress() as on_progress:
         from transrec_core.evidence.sparsity import SHARES
         from transrec_core.running import sparsity
@@ -746,6 +751,19 @@ def _ranked(table: "pd.DataFrame") -> str:
     return "".join(f"{plain(line, len(line) + 1)}\n" for line in lines)
 
 
+def _inputs(options: argparse.Namespace) -> list[str]:
+    """Everything that a command reads: files and folders by their names."""
+    given = vars(options)
+    named = [given.get(name) for name in ("source", "target", "run", "users")]
+    # A language model may be a folder.
+    named += [*given.get("sources", ()), *_item_files(options), given.get("text_model")]
+    return [name for name in named if name and name != TFIDF]
+
+
+def _item_files(options: argparse.Namespace) -> list[str]:
+    return [*getattr(options, "items", ()), *getattr(options, "source_items", ())]
+
+
 def _read_users(file: str) -> list[str]:
     """Ids of a text file, one a line, exactly as written; each once, empty lines left out."""
     try:
@@ -774,7 +792,7 @@ def _format(options: argparse.Namespace, role: str, file: str) -> "FileFormat":
 
     given = vars(options)
     files = [*given.get("files", ()), given.get("source"), given.get("target")]
-    files += [*given.get("sources", ()), *given.get("items", ()), *given.get("source_items", ())]
+    files += [*given.get("sources", ()), *_item_files(options)]
     named = [f"{name}=" for name in ("source", "target", "source-items", "items", *files) if name]
     said: dict[str, str] = {}
     own: dict[str, str] = {}

@@ -1,8 +1,11 @@
 """Which places are used, and whether one can be written, asked before any work is done for it."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from transrec_core.errors import BadSettingError
 
@@ -62,3 +65,48 @@ def require_writable(folder: Path) -> None:
             f"The folder {existing} cannot be written.",
             "Name another place for --out, or change its permissions.",
         )
+
+
+def require_apart(written: Iterable[str | Path], read: Iterable[str | Path]) -> None:
+    """Refuse to replace what a command reads, or to write into a folder that it reads.
+
+    Parameters
+    ----------
+    written
+        Files and folders that will be replaced as a whole; URLs where a cluster writes them.
+    read
+        Files and folders that the command reads, or their URLs.
+
+    Raises
+    ------
+    BadSettingError
+        Naming both, however they are spelled or linked.
+    """
+    inputs = list(read)
+    for out in written:
+        for file in inputs:
+            if _is_in(file, out) or _is_in(out, file):
+                raise BadSettingError(
+                    f"Writing {out} would change {file}, which this command reads.",
+                    "Name another place for --out.",
+                )
+
+
+def _is_in(inner: str | Path, outer: str | Path) -> bool:
+    """Whether one place is the other, or lies in it."""
+    one, other = _on_this_computer(inner), _on_this_computer(outer)
+    if one is None or other is None:
+        return f"{str(inner).rstrip('/')}/".startswith(f"{str(outer).rstrip('/')}/")
+    if not other.exists():
+        return False
+    # A link lies where it is named, and what it leads to lies elsewhere: both count.
+    above = [one, *one.absolute().parents, *one.resolve().parents]
+    return any(place.exists() and place.samefile(other) for place in above)
+
+
+def _on_this_computer(place: str | Path) -> Path | None:
+    """The path of a place; ``None`` where it is a URL of another computer's."""
+    parts = urlsplit(str(place))
+    if "://" not in str(place):
+        return Path(place)
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None

@@ -5,13 +5,16 @@ import os
 import shlex
 import subprocess
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from worlds import checkerboard
 
 from transrec_core import cli
-from transrec_core.errors import Cancelled, NoOverlapError, TooFewUsersError
+from transrec_core.errors import BadSettingError, Cancelled, NoOverlapError, TooFewUsersError
+from transrec_core.places import require_apart
 
 GOOD = "user_id,item_id,rating,timestamp\nu1,i1,5,1400000000\nu2,i2,3,1400000001\n"
 
@@ -293,6 +296,127 @@ def test_a_missing_folder_for_a_table_is_refused_first(run, ratings, tmp_path, n
     code, _, err = run("recommend", ratings, ratings, "--out", tmp_path / "no" / "r.csv")
     assert code == 2
     assert "does not exist" in one_line(err)
+
+
+# ── what is read is never written over ───────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """A folder of files and folders that commands read."""
+    for name in ("s.csv", "t.csv", "texts.csv", "users.csv", "run.csv"):
+        (tmp_path / name).write_text(GOOD)
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "part-0.csv").write_text(GOOD)
+    return tmp_path
+
+
+READING = {
+    "recommend": ["s.csv", "t.csv", "--items", "texts.csv", "--users", "users.csv"],
+    "compare": ["s.csv", "t.csv", "--items", "texts.csv"],
+    "fit": ["s.csv", "t.csv", "--source-items", "texts.csv"],
+    "sparsity": ["s.csv", "t.csv"],
+    "sources": ["t.csv", "s.csv"],
+    "lists": ["run.csv", "--users", "users.csv"],
+    "report": ["run.csv"],
+}
+# What each replaces: the file itself, or one in the folder that is named.
+NAMED = {"compare": "evidence.json", "report": "per_user.csv"}
+SPELLINGS = {
+    "the same": lambda there, made: there,
+    "another spelling": lambda there, made: there.parent / "parts" / ".." / there.name,
+    "a symbolic link": lambda there, made: made.symlink_to(there),
+    "a hard link": lambda there, made: made.hardlink_to(there),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [(name, word) for name, words in READING.items() for word in words if "." in word],
+)
+def test_no_command_writes_over_what_it_reads(
+    run, inputs, monkeypatch, no_work, command, file, spelling
+):
+    monkeypatch.chdir(inputs)
+    before = {path: path.read_text() for path in inputs.glob("*.*")}
+    words = list(READING[command])
+    out = inputs / "made.csv"
+    if command in NAMED:
+        # The folder has what is read under the name that is written.
+        out = inputs / "made"
+        out.mkdir()
+        there = out / NAMED[command]
+        there.hardlink_to(inputs / file)
+    else:
+        out = SPELLINGS[spelling](inputs / file, out) or out
+    code, said, err = run(command, *words, "--out", out)
+    assert (code, said) == (2, "")
+    assert f"would change {file}" in one_line(err)
+    assert {path: path.read_text() for path in before} == before
+
+
+def test_a_name_in_other_capitals_is_the_same_file(run, inputs, monkeypatch, no_work):
+    monkeypatch.chdir(inputs)
+    insensitive = Path.exists, Path.samefile
+    monkeypatch.setattr(Path, "exists", lambda path: insensitive[0](Path(str(path).lower())))
+    monkeypatch.setattr(
+        Path, "samefile", lambda path, other: insensitive[1](
+            Path(str(path).lower()), Path(str(other).lower())
+        )
+    )  # fmt: skip
+    code, _, err = run("recommend", "s.csv", "t.csv", "--out", "S.CSV")
+    assert code == 2
+    assert "would change s.csv" in one_line(err)
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "out"),
+    [
+        ("recommend", ["parts", "t.csv"], "parts/lists.csv"),
+        ("compare", ["s.csv", "parts"], "parts"),
+        ("lists", ["parts"], "parts/lists.csv"),
+        ("report", ["parts"], "parts/evidence"),
+        ("fit", ["parts/lists/s.csv", "t.csv"], "parts/"),
+    ],
+)
+def test_nothing_is_written_into_a_folder_that_is_read_or_over_one_that_holds_an_input(
+    run, inputs, monkeypatch, no_work, command, words, out
+):
+    monkeypatch.chdir(inputs)
+    (inputs / "parts" / "run.json").write_text("{}")
+    (inputs / "parts" / "lists").mkdir()
+    (inputs / "parts" / "lists" / "s.csv").write_text(GOOD)
+    code, said, err = run(command, *words, "--out", out)
+    assert (code, said) == (2, "")
+    assert "would change parts" in one_line(err)
+
+
+def test_a_folder_that_holds_an_input_under_another_name_may_be_written(inputs):
+    evidence = [inputs / name for name in ("evidence.json", "per_user.csv", "report.html")]
+    require_apart(evidence, [inputs / "s.csv", inputs / "gone.csv"])
+    with pytest.raises(BadSettingError, match="would change"):  # Spark replaces the whole folder
+        require_apart([inputs], [inputs / "s.csv"])
+
+
+@pytest.mark.parametrize(
+    ("out", "refused"),
+    [
+        ("s3://bucket/films", True),
+        ("s3://bucket", True),
+        ("s3://bucket/films/day", True),
+        ("s3://bucket/films2", False),
+        ("films", False),
+    ],
+)
+def test_urls_are_compared_as_they_are_written(out, refused):
+    with pytest.raises(BadSettingError) if refused else nullcontext():
+        require_apart([out], ["s3://bucket/films/"])
+
+
+def test_a_url_of_this_computer_is_a_path(inputs):
+    with pytest.raises(BadSettingError, match=r"would change .*s\.csv"):
+        require_apart([(inputs / "s.csv").as_uri()], [inputs / "s.csv"])
 
 
 # ── errors on the way ────────────────────────────────────────────────────────────────────────────

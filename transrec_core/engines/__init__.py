@@ -91,6 +91,10 @@ class Engine(Protocol):
         """
         ...
 
+    def replaced(self, command: str, out: str) -> list[str]:
+        """Files and folders that the command replaces as a whole, where they are there."""
+        ...
+
     def compare(self, job: Job, out: str) -> None:
         """Measure whether the source helps; the evidence goes to the folder ``out``."""
         ...

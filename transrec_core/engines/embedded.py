@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transrec_core.engines import Job
-from transrec_core.engines.folder import is_run_folder, require_replaceable, write_run_folder
+from transrec_core.engines.folder import (
+    TOP_LEVEL,
+    is_run_folder,
+    require_replaceable,
+    write_run_folder,
+)
 from transrec_core.errors import BadSettingError
 from transrec_core.persistence import save_run
 from transrec_core.places import require_file, require_folder
-from transrec_core.reporting.bundle import write_bundle
+from transrec_core.reporting.bundle import BUNDLE, write_bundle
 from transrec_core.reporting.tables import kind_of, write_parts
 from transrec_core.running import compare, describe, lists_from, run, run_for_lists
 
@@ -39,6 +44,14 @@ class Engine:
             require_replaceable(path)
         else:
             require_file(path)
+
+    def replaced(self, command: str, out: str) -> list[str]:
+        """See ``engines.Engine``."""
+        if command == "compare":
+            return [str(Path(out, name)) for name in BUNDLE]
+        if command == "fit" and _is_folder(out):
+            return [str(Path(out, name)) for name in TOP_LEVEL]
+        return [out]
 
     def compare(self, job: Job, out: str) -> None:
         """See ``engines.Engine``."""

@@ -46,8 +46,8 @@ from transrec_core.persistence.consistency import UnknownContentError
 from transrec_core.persistence.evidence import MOST, read_evidence, read_json
 from transrec_core.persistence.objects import instance
 from transrec_core.recommending import listed_users
+from transrec_core.reporting.bundle import BUNDLE, plain_values, write_bundle
 from transrec_core.reporting.bundle import EVIDENCE as EVIDENCE_FILE
-from transrec_core.reporting.bundle import PER_USER, REPORT, plain_values, write_bundle
 from transrec_core.reporting.saving import atomic_file, atomic_folder, write_atomically
 from transrec_core.running import Run, recommend_from
 from transrec_core.settings import Settings
@@ -622,8 +622,7 @@ def open_run_folder(path: str | Path, name: str | None = None) -> RunFolder:
 def evidence_files(folder: RunFolder) -> dict[str, Path]:
     """The files of the evidence by name, as far as they are there."""
     place = folder.path if folder.run is None else folder.path / EVIDENCE
-    names = (EVIDENCE_FILE, PER_USER, REPORT)
-    return {name: place / name for name in names if (place / name).is_file()}
+    return {name: place / name for name in BUNDLE if (place / name).is_file()}
 
 
 def copy_evidence(folder: RunFolder, to: str | Path) -> None:
@@ -643,7 +642,7 @@ def copy_evidence(folder: RunFolder, to: str | Path) -> None:
             f"{folder.path.name} holds no evidence. {why}".strip(),
             "Fit it with more users in both catalogues.",
         )
-    with atomic_folder(Path(to), (EVIDENCE_FILE, PER_USER, REPORT)) as new:
+    with atomic_folder(Path(to), BUNDLE) as new:
         for name, path in files.items():
             with path.open("rb") as content, atomic_file(new / name) as stream:
                 shutil.copyfileobj(content, stream)

@@ -17,7 +17,7 @@ from transrec_core.reporting.saving import write_folder
 from transrec_core.reporting.tables import csv_bytes
 from transrec_core.settings import TFIDF, Settings
 
-EVIDENCE, PER_USER, REPORT = "evidence.json", "per_user.csv", "report.html"
+BUNDLE = EVIDENCE, PER_USER, REPORT = "evidence.json", "per_user.csv", "report.html"
 
 
 def evidence_json(

@@ -49,7 +49,7 @@ from transrec_core.evidence.results import Chosen, Comparison
 from transrec_core.places import require_folder
 from transrec_core.progress import Meter
 from transrec_core.recommending import recommend_for
-from transrec_core.reporting.bundle import write_bundle
+from transrec_core.reporting.bundle import BUNDLE, write_bundle
 from transrec_core.reporting.saving import atomic_folder, write_atomically
 from transrec_core.running import lists_hang_on_evidence
 from transrec_core.settings import Settings
@@ -87,6 +87,11 @@ class Engine:
             require_folder(Path(out))
         if command == "fit":
             require_replaceable(Path(out))
+
+    def replaced(self, command: str, out: str) -> list[str]:
+        """See ``engines.Engine``."""
+        names = {"compare": BUNDLE, "fit": TOP_LEVEL}.get(command)
+        return [out] if names is None else [str(Path(out, name)) for name in names]
 
     def compare(self, job: Job, out: str) -> None:
         """See ``engines.Engine``."""
