@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -19,6 +19,7 @@ from transrec_core.limits import overridden
 from transrec_core.places import require_apart, require_file, require_folder
 from transrec_core.settings import DEFAULT_SHOTS, PRIORS, TFIDF, Settings
 from transrec_core.showing import plain
+from transrec_core.system import INTERRUPTED, raise_if_interrupted, remembering_interrupts
 
 # Everything that loads NumPy or pandas is imported where it is used: help has to be quick.
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ Number = TypeVar("Number", int, float)
 
 RUN_ENDING = ".transrec"
 SIDES = ("source", "target")
-USABLE, REFUSED, FAILED, INTERRUPTED = 0, 1, 2, 130
+USABLE, REFUSED, FAILED = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,8 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(given)
         command: Callable[[argparse.Namespace], int] = options.command
-        with overridden(options.limit):
-            return command(options)
+        # The dashboard's server has a way of its own to stop.
+        stopping = nullcontext() if command is _app else remembering_interrupts()
+        with overridden(options.limit), stopping:
+            code = command(options)
+            raise_if_interrupted()
+            return code
     except TransrecError as error:
         return _failed(str(error))
     except BrokenPipeError:
@@ -70,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _failed("There is not enough memory. Use a smaller rank or fewer ratings.")
     except KeyboardInterrupt:
-        sys.stderr.write("\ntransrec: stopped; nothing was written.\n")
+        sys.stderr.write("\ntransrec: stopped. Nothing was left half-written.\n")
         return INTERRUPTED
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from transrec_core.system import raise_if_interrupted
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -52,7 +54,14 @@ class Meter:
         return Meter(self.on_progress, self.low + low * width, self.low + high * width)
 
     def report(self, fraction: float, stage: str, detail: str = "") -> None:
-        """Say that this part is done to ``fraction``; may raise ``Cancelled``."""
+        """Say that this part is done to ``fraction``; may raise ``Cancelled``.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where Ctrl-C was pressed and compiled code has dropped it.
+        """
+        raise_if_interrupted()
         if self.on_progress is not None:
             done = self.low + min(max(fraction, 0.0), 1.0) * (self.high - self.low)
             self.on_progress(Progress(stage, done, detail))

@@ -1,20 +1,31 @@
 """The command line keeps its contract: what it takes, writes, says and returns."""
 
+import ctypes
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from threading import Thread
 
+import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from worlds import checkerboard
 
 from transrec_core import cli
+from transrec_core.data.report import ImportReport
 from transrec_core.errors import BadSettingError, Cancelled, NoOverlapError, TooFewUsersError
+from transrec_core.factors.solver import factorize
 from transrec_core.places import require_apart
+from transrec_core.progress import Meter
+from transrec_core.reporting.saving import atomic_folder, write_folder
+from transrec_core.reporting.tables import write_parts
+from transrec_core.system import remembering_interrupts
 
 GOOD = "user_id,item_id,rating,timestamp\nu1,i1,5,1400000000\nu2,i2,3,1400000001\n"
 
@@ -469,8 +480,106 @@ def test_ctrl_c_is_one_line_and_130(run, ratings, tmp_path, monkeypatch):
     monkeypatch.setattr("transrec_core.engines.embedded.run_for_lists", stop)
     code, _, err = run("recommend", ratings, ratings, "--out", tmp_path / "r.csv")
     assert code == 130
-    assert err.strip() == "transrec: stopped; nothing was written."
+    assert err.strip() == "transrec: stopped. Nothing was left half-written."
     assert not (tmp_path / "r.csv").exists()
+
+
+@pytest.fixture
+def ctrl_c():
+    """Press Ctrl-C where Python drops the exception, as in compiled code that calls Python."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    @ctypes.CFUNCTYPE(None)
+    def press():
+        signal.raise_signal(signal.SIGINT)
+
+    yield press
+    signal.signal(signal.SIGINT, before)
+
+
+dropped = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@dropped
+@pytest.mark.parametrize("moment", ["a report of progress", "a sweep", "the write"])
+def test_ctrl_c_that_compiled_code_drops_stops_the_command(
+    run, ratings, tmp_path, monkeypatch, ctrl_c, moment
+):
+    out = tmp_path / "r.csv"
+    out.write_text("of yesterday")
+    reached = []
+
+    def work(job, path):
+        ctrl_c()
+        reached.append("after it")
+        if moment == "a report of progress":
+            Meter(job.on_progress).report(0.5, "Fitting")
+        elif moment == "a sweep":
+            factorize(sp.csr_array(np.eye(3, dtype=np.float32)), rank=1, lam=0.1)
+        else:
+            write_parts(lambda: iter([pd.DataFrame({"user_id": ["u"]})]), path)
+        reached.append("the end")
+
+    monkeypatch.setattr("transrec_core.engines.embedded.Engine.recommend", lambda _, *a: work(*a))
+    code, _, err = run("recommend", ratings, ratings, "--out", out)
+    assert code == 130
+    assert err.strip() == "transrec: stopped. Nothing was left half-written."
+    assert reached == ["after it"]
+    assert out.read_text() == "of yesterday"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.csv", "ratings.csv"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert run("check", ratings)[0] == 0  # it is forgotten
+
+
+@dropped
+def test_ctrl_c_while_a_folder_is_written_leaves_the_earlier_one(
+    run, ratings, tmp_path, monkeypatch, ctrl_c
+):
+    out = tmp_path / "e"
+    write_folder(out, {"evidence.json": b"of yesterday"})
+
+    def compare(_, job, path):
+        with atomic_folder(Path(path), ["evidence.json"]) as new:
+            (new / "evidence.json").write_bytes(b"new")
+            ctrl_c()
+
+    monkeypatch.setattr("transrec_core.engines.embedded.Engine.compare", compare)
+    assert run("compare", ratings, ratings, "--out", out)[0] == 130
+    assert (out / "evidence.json").read_bytes() == b"of yesterday"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e", "ratings.csv"]
+
+
+@dropped
+def test_ctrl_c_that_came_too_late_is_told_by_the_exit_code(run, ratings, monkeypatch, ctrl_c):
+    monkeypatch.setattr("transrec_core.data.formats.FileFormat.check", lambda *_: ctrl_c() or done)
+    done = ImportReport("r.csv", usable=True)
+    assert run("check", ratings)[0] == 130
+
+
+def test_a_second_ctrl_c_ends_the_process_at_once():
+    script = (
+        "import signal, sys, time\n"
+        "from transrec_core.system import remembering_interrupts\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "with remembering_interrupts():\n"
+        "    try: signal.raise_signal(signal.SIGINT)\n"
+        "    finally:\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "        print('cleaned up')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_where_ctrl_c_is_ignored_or_not_ours_it_stays_so(run, ratings, ctrl_c):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with remembering_interrupts():
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    codes = []
+    thread = Thread(target=lambda: codes.append(cli.main(["check", str(ratings)])))
+    thread.start()
+    thread.join()
+    assert codes == [0]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")

@@ -17,6 +17,7 @@ from transrec_core.factors.kernels import (
 from transrec_core.factors.model import Factors
 from transrec_core.factors.objectives import Explicit, Implicit, Objective
 from transrec_core.limits import Limits, estimate_fit
+from transrec_core.system import raise_if_interrupted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -194,6 +195,7 @@ def factorize(
                     items, error = half_sweep(by_item, users, items, spec, nonnegative, steps)
                 value = objective_value(by_user, users, items, spec, error, item_counts)
             objective.append(value)
+            raise_if_interrupted()
             if on_sweep is not None:
                 on_sweep(len(objective), value)
         if len(objective) > 2 and objective[-3] - objective[-1] <= tolerance * objective[-3]:

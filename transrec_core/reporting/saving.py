@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from transrec_core.system import raise_if_interrupted
+
 TEMPORARY = ".transrec-"
 """How the names of unfinished files begin; one that a crash has left can be deleted."""
 
@@ -31,6 +33,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
+        raise_if_interrupted()
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
         os.chmod(temporary, mode)  # mkstemp makes files that only their owner can read
         os.replace(temporary, path)
@@ -93,6 +96,7 @@ def atomic_folder(folder: Path, names: Sequence[str]) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=place))
     try:
         yield temporary
+        raise_if_interrupted()
         if not movable:
             _remove(folder / names[-1])
             for name in names:

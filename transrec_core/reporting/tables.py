@@ -11,6 +11,7 @@ import pandas as pd
 
 from transrec_core.errors import BadSettingError
 from transrec_core.reporting.saving import atomic_file, write_atomically
+from transrec_core.system import raise_if_interrupted
 
 Kind = Literal["csv", "parquet", "json"]
 Parts = Callable[[], Iterator[pd.DataFrame]]
@@ -100,6 +101,7 @@ def _larger(parts: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     """The same rows in parts that are worth being written."""
     waiting: list[pd.DataFrame] = []
     for part in parts:
+        raise_if_interrupted()
         waiting.append(part)
         if sum(map(len, waiting)) >= PART_ROWS:
             yield pd.concat(waiting, ignore_index=True)
