@@ -6,13 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+from profiles import BRIEF_EXAMPLES, THOROUGH_EXAMPLES
 
 # The same examples every time where a change is judged; new ones wherever somebody tries it out. No
-# test fails for being slow on a busy machine.
-settings.register_profile("judged", derandomize=True, deadline=None)
-settings.register_profile("tried", deadline=None)
-settings.load_profile("judged" if os.environ.get("CI") else "tried")
+# test fails for being slow on a busy machine. ``--hypothesis-profile=thorough`` tries more.
+for name, examples in (("brief", BRIEF_EXAMPLES), ("thorough", THOROUGH_EXAMPLES)):
+    settings.register_profile(
+        name,
+        max_examples=examples,
+        derandomize=bool(os.environ.get("CI")),
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile("brief")
 
 # No test keeps anything in the folder of whoever runs it.
 os.environ["TRANSREC_STORE"] = "off"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transrec_core.data import plain, read_table, to_ratings
@@ -96,7 +96,6 @@ def texts(draw) -> str:
     return end.join(head + rows) + draw(st.sampled_from([end, end, "", "\r", end * 2]))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example("\r\n0\r\n", 128, True)
 @example("\n0\n1\n", 128, True)
 @given(texts(), st.sampled_from(BLOCKS), st.sampled_from([None, True, False]))
@@ -208,7 +207,6 @@ def test_lines_that_end_otherwise_are_left_to_the_other_parsers(text):
     assert parse_plain(b"1,2\n3,4", ",", 2, False) is not None
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 3, 300, 70_000]), st.integers(1, 4))
 def test_many_rows_are_arranged_as_few_ones_are(seed, n_items, n_users):
     random = np.random.default_rng(seed)

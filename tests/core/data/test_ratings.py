@@ -6,7 +6,7 @@ import unicodedata
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from transrec_core.data import Ratings, read_ratings, read_table, to_ratings
@@ -77,7 +77,6 @@ def test_a_decimal_comma_is_read_where_it_is_consistent():
     assert problem(mixed, "BAD_RATING").rows == (2,)
 
 
-@settings(max_examples=200)
 @given(st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=1, max_size=30))
 def test_ratings_equal_what_python_reads(values):
     text = "user,item,rating\n" + "".join(f"u{i},i,{value!r}\n" for i, value in enumerate(values))
@@ -150,7 +149,6 @@ ROW = st.tuples(
 )
 
 
-@settings(max_examples=200)
 @given(st.lists(ROW, min_size=1, max_size=25), st.sampled_from(["last", "mean"]))
 def test_duplicates_equal_merging_by_hand(rows, policy):
     text = "user,item,rating,time\n" + "".join(f"{u},{i},{r},{t}\n" for u, i, r, t in rows)

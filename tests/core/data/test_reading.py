@@ -13,7 +13,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from transrec_core.data import read_table
@@ -73,7 +73,6 @@ CELL = st.text(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_what_csv_writes_is_read_back_exactly(data):
     width = data.draw(st.integers(2, 4))
@@ -98,7 +97,6 @@ def test_what_csv_writes_is_read_back_exactly(data):
     assert told == ["NO_MAPPING", "NO_RATING_COLUMN"]
 
 
-@settings(max_examples=200, deadline=5000)
 @given(
     st.binary(max_size=300)
     | st.text(alphabet='ab1,;"\n\r\t|: \\{}[]', max_size=120).map(str.encode)

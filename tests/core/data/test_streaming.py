@@ -98,11 +98,7 @@ def texts(draw) -> str:
     return end.join([head, *rows]) + draw(st.sampled_from([end, "", end * 2]))
 
 
-@settings(
-    max_examples=200,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example("userId\tmovieId\n" + "a\tb\n" * 30 + '"\t1\n', "utf-8", "last")
 @example('userId,movieId\na,"b\\"c"\n' + "a,b\n" * 40, "utf-8", "mean")
 @given(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, ndcg_score, root_mean_squared_error
 
@@ -22,7 +22,6 @@ from transrec_core.evidence.metrics import (
 from transrec_core.ranking import top_items
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 8), st.sampled_from([0, 64]))
 def test_top_items_are_a_stable_sort_of_the_unseen_ties_included(seed, n_items, n, many):
     """Both ways, of short lists and of long ones."""
@@ -49,7 +48,6 @@ def test_a_repeated_row_of_scores_can_be_ranked():
     assert top_items(shared, 2).tolist() == [[1, 2], [1, 2]]
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 10))
 def test_ndcg_is_scikit_learns(seed, n):
     random = np.random.default_rng(seed)
@@ -74,7 +72,6 @@ def test_rmse_is_scikit_learns_a_user():
     assert np.isnan(found[2])
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 9))
 def test_further_metrics_are_what_a_loop_over_users_gives(seed, n):
     random = np.random.default_rng(seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 from sklearn.linear_model import Ridge
@@ -227,7 +227,6 @@ def test_a_non_negative_row_with_a_shared_gram_and_a_prior_is_scipys_nnls(cells)
     np.testing.assert_allclose(row[0], expected, atol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(KINDS))
 def test_no_random_direction_lowers_a_converged_half_sweep(seed, kind):
     feedback, model = kind

@@ -29,6 +29,7 @@ import scipy.sparse as sp
 from fits import finite, predictions
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from profiles import scale
 from scipy.optimize import nnls
 from threadpoolctl import threadpool_info
 from worlds import checkerboard, items_of, ratings_of, texts_of
@@ -50,7 +51,6 @@ from transrec_core.settings import Settings
 from transrec_core.transfer.fitting import FitSpec, TransferFit, fit_transfer
 from transrec_core.transfer.fold_in import Prior, fold_in
 
-MANY = settings(max_examples=200, deadline=None)
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -267,7 +267,6 @@ def half_steps(case: Case, sweeps: int) -> list[tuple[float, float, float]]:
     return found
 
 
-@MANY
 @given(cases())
 def test_01_j_never_rises_and_is_the_references_at_every_half_step(case):
     start = case.start()
@@ -282,7 +281,6 @@ def test_01_j_never_rises_and_is_the_references_at_every_half_step(case):
         before = reference
 
 
-@MANY
 @given(cases(lams=(0.0,)))
 def test_01_j_never_rises_without_regularisation_either(case):
     start = case.start()
@@ -300,7 +298,6 @@ def test_01_j_never_rises_without_regularisation_either(case):
 # 2. Optimality
 
 
-@MANY
 @given(cases())
 def test_02_the_gradient_of_the_side_solved_last_is_zero_or_points_outwards(case):
     fit = case.fit(start=case.start())
@@ -316,7 +313,6 @@ def test_02_the_gradient_of_the_side_solved_last_is_zero_or_points_outwards(case
         assert np.abs(gradient).max() <= 1e-9 * pull
 
 
-@MANY
 @given(cases())
 def test_02_a_half_step_is_least_squares(case):
     fit = case.fit(start=case.start())
@@ -326,7 +322,6 @@ def test_02_a_half_step_is_least_squares(case):
     np.testing.assert_allclose(fit.item_factors, expected, atol=atol * scale)
 
 
-@MANY
 @given(cases())
 def test_02_the_reported_gradient_is_that_of_finite_differences(case):
     fit = case.fit(start=case.start(), sweeps=1)
@@ -350,7 +345,6 @@ def test_02_the_reported_gradient_is_that_of_finite_differences(case):
 # 3. Permutations
 
 
-@MANY
 @given(cases(), st.randoms(use_true_random=False))
 def test_03_relabelling_users_and_items_only_permutes(case, random):
     rows, cols = list(range(case.matrix.shape[0])), list(range(case.matrix.shape[1]))
@@ -369,7 +363,6 @@ def test_03_relabelling_users_and_items_only_permutes(case, random):
     np.testing.assert_allclose(other.objective, fit.objective, rtol=1e-8, atol=1e-11)
 
 
-@MANY
 @given(cases(), st.randoms(use_true_random=False))
 def test_03_the_order_of_the_rows_of_a_table_changes_no_bit(case, random):
     cells = case.matrix.tocoo()
@@ -394,7 +387,6 @@ def same(one: Factors, two: Factors) -> bool:
 # 4. Scales
 
 
-@MANY
 @given(cases([k for k in KINDS if k.confidence == "values"], exponents=[0.0]))
 def test_04_doubled_data_with_doubled_lambda_is_the_same_fit(case):
     """Twice every interaction is twice its confidence; so is every unobserved cell twice there."""
@@ -405,7 +397,6 @@ def test_04_doubled_data_with_doubled_lambda_is_the_same_fit(case):
     np.testing.assert_allclose(twice.objective, 2 * np.array(fit.objective), rtol=1e-10)
 
 
-@MANY
 @given(st.integers(1, 4), st.integers(0, 9), st.integers(0, 999), st.booleans())
 def test_04_a_row_with_every_cell_twice_and_a_doubled_ridge_is_the_same_row(
     k, n, seed, nonnegative
@@ -429,7 +420,6 @@ def test_04_a_row_with_every_cell_twice_and_a_doubled_ridge_is_the_same_row(
     np.testing.assert_allclose(rows[1], rows[0], atol=1e-5 if nonnegative else 1e-10)
 
 
-@MANY
 @given(cases(UNBIASED_RATINGS), st.sampled_from([0.01, 0.25, 3.0, 16.0, 1e4]))
 def test_04_ratings_and_lambda_times_c_predict_c_times_as_much(case, c):
     start, root = case.start(), np.sqrt(c)
@@ -453,7 +443,6 @@ def turn_of(k: int, seed: int) -> np.ndarray:
     return np.linalg.qr(np.random.default_rng(seed).normal(size=(k, k)))[0]
 
 
-@MANY
 @given(cases(ALS), st.integers(0, 999))
 def test_05_a_rotation_changes_no_prediction_and_no_step(case, seed):
     start, Q = case.start(), turn_of(case.rank, seed)
@@ -468,7 +457,6 @@ def test_05_a_rotation_changes_no_prediction_and_no_step(case, seed):
     assert rotated == pytest.approx(plain, rel=1e-10)
 
 
-@MANY
 @given(cases(ALS), st.integers(0, 999))
 def test_05_canonical_coordinates_do_not_depend_on_the_rotation(case, seed):
     fit, Q = case.fit(start=case.start()), turn_of(case.rank, seed)
@@ -490,7 +478,6 @@ def test_05_canonical_coordinates_do_not_depend_on_the_rotation(case, seed):
 # 6. The ends of λ
 
 
-@MANY
 @given(
     st.sampled_from([k for k in KINDS if k.feedback == "ratings" and k.model == "als"]),
     st.integers(1, 3), st.integers(3, 12), st.integers(3, 9), st.integers(0, 999),
@@ -507,7 +494,6 @@ def test_06_exact_rank_k_is_recovered_as_lambda_vanishes(kind, k, users, items, 
     np.testing.assert_allclose(predictions(fit), full, atol=1e-4)
 
 
-@MANY
 @given(
     st.sampled_from(KINDS[4:]), st.integers(1, 12), st.integers(1, 9), st.sampled_from([0.1, 0.5])
 )
@@ -519,7 +505,6 @@ def test_06_full_implicit_data_is_recovered_as_lambda_vanishes(kind, users, item
     np.testing.assert_allclose(predictions(fit), 1 / (1 + alpha0), atol=1e-4)
 
 
-@MANY
 @given(cases(lams=(1e12,)))
 def test_06_an_infinite_lambda_leaves_zero_factors_and_the_mean(case):
     fit = case.fit()
@@ -532,7 +517,6 @@ def test_06_an_infinite_lambda_leaves_zero_factors_and_the_mean(case):
     np.testing.assert_allclose(predictions(fit), expected, atol=1e-9)
 
 
-@MANY
 @given(
     cases(lams=(0.0,)), st.sampled_from([np.float32, np.float64]), st.sampled_from([0.0, 0.1]),
     st.sampled_from([1e-6, 1.0, 1e6]),
@@ -547,7 +531,6 @@ def test_06_lambda_zero_gives_no_nan(case, dtype, alpha0, size):
 # 7. Small and degenerate
 
 
-@MANY
 @given(cases(lams=(1e-6, 0.1)), st.sampled_from([np.float32, np.float64]))
 def test_07_one_user_one_item_one_rating_constant_ratings_and_empty_rows_are_finite(case, dtype):
     with warnings.catch_warnings():
@@ -559,7 +542,6 @@ def test_07_one_user_one_item_one_rating_constant_ratings_and_empty_rows_are_fin
         assert not fit.user_factors[rows].any()
 
 
-@MANY
 @given(cases(), st.integers(1, 5))
 def test_07_a_rank_above_the_smaller_side_is_refused_with_the_numbers(case, more):
     users, items = case.matrix.shape
@@ -576,7 +558,6 @@ def test_07_a_rank_above_the_smaller_side_is_refused_with_the_numbers(case, more
 # 8. Unobserved
 
 
-@MANY
 @given(
     st.sampled_from(UNBIASED_RATINGS), matrices(), st.integers(0, 999), st.sampled_from(EXPONENTS)
 )
@@ -603,7 +584,6 @@ def test_08_unobserved_cells_are_not_zeros(kind, pattern, seed, nu):
     assert fit.objective[-1] < 1e-6
 
 
-@MANY
 @given(cases(), st.integers(1, 3), st.integers(1, 2))
 def test_08_ids_without_ratings_change_no_other_row(case, users, items):
     # With ν > 0 the weights of implicit feedback count all users and items, by definition.
@@ -632,7 +612,6 @@ def test_08_ids_without_ratings_change_no_other_row(case, users, items):
 # 9. Duplicates
 
 
-@MANY
 @given(cases(), st.randoms(use_true_random=False))
 def test_09_repeated_cells_are_their_sum_in_any_order(case, random):
     cells = case.matrix.tocoo()
@@ -657,7 +636,6 @@ ROWS = st.lists(
 )
 
 
-@MANY
 @given(ROWS, st.sampled_from(["last", "mean"]), st.randoms(use_true_random=False), st.booleans())
 def test_09_a_file_with_repeated_pairs_is_the_file_merged_by_hand_in_any_order_of_rows(
     rows, policy, random, timed
@@ -694,7 +672,6 @@ def copies(matrix) -> list[np.ndarray]:
     return [np.array(part) for part in parts]
 
 
-@MANY
 @given(
     cases(), st.sampled_from(["csr", "csc", "coo"]),
     st.sampled_from([np.nan, np.inf, -np.inf]), st.integers(0, 999),
@@ -715,14 +692,12 @@ def test_10_what_is_not_finite_is_refused_with_its_place_before_any_work(case, f
     assert all(map(np.array_equal, before[1:], copies(matrix)[1:]))
 
 
-@MANY
 @given(cases(), st.sampled_from([bool, complex]))
 def test_10_types_that_are_no_ratings_are_refused(case, kind):
     with pytest.raises(BadRatingsError, match=f"type {np.dtype(kind)}"):
         case.fit(matrix=case.matrix.astype(kind))
 
 
-@MANY
 @given(cases([k for k in KINDS if k.confidence == "values"]), st.sampled_from([0.0, -1.0]))
 def test_10_confidences_of_zero_or_less_are_refused(case, bad):
     matrix = case.matrix.copy()
@@ -731,7 +706,6 @@ def test_10_confidences_of_zero_or_less_are_refused(case, bad):
         case.fit(matrix=matrix)
 
 
-@MANY
 @given(cases(), st.sampled_from(["csr", "csc", "coo"]))
 def test_10_inputs_are_never_changed(case, form):
     matrix, start = case.matrix.asformat(form), case.start()
@@ -773,13 +747,11 @@ def test_11_the_same_seed_is_bit_equal_across_processes_and_hash_seeds(monkeypat
     assert found[0] == found[1]
 
 
-@MANY
 @given(cases())
 def test_11_the_same_seed_is_bit_equal_in_one_process(case):
     assert same(case.fit(), case.fit())
 
 
-@MANY
 @given(cases())
 def test_11_one_thread_and_two_agree_to_1e_10_and_list_the_same_items(case):
     if numba.config.NUMBA_NUM_THREADS < 2:
@@ -846,7 +818,6 @@ def test_11_a_whole_run_is_the_same_with_other_threads_and_another_hash_seed():
 # 12. Precision
 
 
-@MANY
 @given(cases(lams=(0.1, 1.0)))
 def test_12_single_precision_is_within_1e_4_of_double(case):
     start = case.start()
@@ -859,7 +830,6 @@ def test_12_single_precision_is_within_1e_4_of_double(case):
     np.testing.assert_allclose(narrow.objective, wide.objective, rtol=1e-4, atol=1e-6 * J)
 
 
-@MANY
 @given(cases([KINDS[0]], lams=(0.1, 1.0)), st.sampled_from([1e4, -1e6, 1e8]))
 def test_12_large_means_do_not_cancel(case, mean):
     high = case.matrix.copy()
@@ -881,7 +851,6 @@ def prior_of(case: Case, fit: Factors) -> Prior:
     return Prior(factors, None if fit.biases is None else random.normal(size=len(factors)))
 
 
-@MANY
 @given(cases())
 def test_13_a_training_user_folds_in_to_the_row_of_a_half_step(case):
     fit = case.fit(start=case.start())
@@ -894,7 +863,6 @@ def test_13_a_training_user_folds_in_to_the_row_of_a_half_step(case):
     np.testing.assert_allclose(placed.factors, wanted, atol=atol * (1 + np.abs(wanted).max()))
 
 
-@MANY
 @given(cases(), st.sampled_from([0.01, 1.0, 100.0]))
 def test_13_a_user_without_ratings_is_the_prior(case, strength):
     fit = case.fit(start=case.start())
@@ -909,7 +877,6 @@ def test_13_a_user_without_ratings_is_the_prior(case, strength):
         np.testing.assert_allclose(nobody.bias, prior.bias, rtol=1e-14)
 
 
-@MANY
 @given(cases(), st.sampled_from([0.1, 1.0]))
 def test_13_where_a_user_is_placed_does_not_depend_on_who_else_is(case, strength):
     fit = case.fit(start=case.start())
@@ -927,7 +894,6 @@ def test_13_where_a_user_is_placed_does_not_depend_on_who_else_is(case, strength
 # 14. Transfer
 
 
-@MANY
 @given(cases())
 def test_14_an_infinitely_strong_prior_pins(case):
     fit = case.fit(start=case.start())
@@ -938,7 +904,6 @@ def test_14_an_infinitely_strong_prior_pins(case):
     np.testing.assert_allclose(placed.factors, prior.factors, atol=1e-6)
 
 
-@MANY
 @given(cases(lams=(0.1, 1.0)))
 def test_14_a_stronger_prior_never_leaves_a_user_farther_from_it(case):
     """In the metric that the prior's precision itself defines: of predictions, for implicit."""
@@ -964,7 +929,6 @@ def transfer(
     return pair, fit_transfer(pair, FitSpec(feedback, model, 3, 0.05, 0.2, 1.0, 0))
 
 
-@MANY
 @given(
     st.sampled_from(["ratings", "implicit"]), st.sampled_from(["als", "nmf"]),
     st.lists(st.integers(0, 39), min_size=1, max_size=10), st.booleans(),
@@ -1052,7 +1016,6 @@ def test_15_garbage_in_what_is_held_out_of_some_changes_no_number_of_the_others(
 # 16. Lists and metrics
 
 
-@MANY
 @given(matrices(), matrices(), st.integers(1, 9), st.integers(0, 999))
 def test_16_lists_of_unseen_items_and_their_ndcg_equal_slow_references(seen, truth, n, seed):
     users, items = min(seen.shape[0], truth.shape[0]), min(seen.shape[1], truth.shape[1])
@@ -1077,7 +1040,6 @@ def test_16_lists_of_unseen_items_and_their_ndcg_equal_slow_references(seen, tru
         assert 0 <= found[user] <= 1 + 1e-12
 
 
-@MANY
 @given(matrices(SIGNED), st.integers(0, 999))
 def test_16_rmse_equals_a_slow_reference(truth, seed):
     guesses = np.random.default_rng(seed).normal(size=truth.nnz)
@@ -1091,7 +1053,6 @@ def test_16_rmse_equals_a_slow_reference(truth, seed):
         assert found[user] == pytest.approx((sum(squares) / len(squares)) ** 0.5)
 
 
-@MANY
 @given(cases(), st.integers(1, 5))
 def test_16_scores_in_chunks_are_the_predictions_one_by_one(case, chunk):
     fit = case.fit(start=case.start())
@@ -1104,7 +1065,6 @@ def test_16_scores_in_chunks_are_the_predictions_one_by_one(case, chunk):
     np.testing.assert_allclose(np.vstack(parts), predictions(fit), atol=1e-11 * scale, rtol=1e-11)
 
 
-@MANY
 @given(st.integers(1, 12), st.integers(1, 9), st.integers(1, 5), st.integers(0, 999))
 def test_16_neighbours_equal_a_slow_reference_whatever_the_chunk(points, queries, chunk, seed):
     random = np.random.default_rng(seed)
@@ -1139,7 +1099,6 @@ def test_16_recommendations_do_not_depend_on_the_chunk(feedback, model, monkeypa
 # 18. Convergence
 
 
-@MANY
 @given(cases(), st.sampled_from([1e-1, 1e-2, 1e-3]))
 def test_18_the_flag_is_honest_and_stopping_at_t_is_max_iter_t(case, tolerance):
     fit = case.fit(sweeps=6, tolerance=tolerance)
@@ -1159,7 +1118,6 @@ def test_18_the_flag_is_honest_and_stopping_at_t_is_max_iter_t(case, tolerance):
         assert not shorter.converged
 
 
-@MANY
 @given(cases(), st.integers(1, 3))
 def test_18_going_on_from_a_fit_is_one_longer_fit(case, sweeps):
     whole = case.fit(sweeps=sweeps + 1, tolerance=-1)
@@ -1175,7 +1133,6 @@ def test_18_going_on_from_a_fit_is_one_longer_fit(case, sweeps):
 # Stopping
 
 
-@MANY
 @given(cases(), st.integers(1, 6))
 def test_a_fit_stopped_at_any_half_sweep_leaves_nothing_behind(case, last):
     matrix, start = case.matrix, case.start()
@@ -1252,7 +1209,7 @@ def test_every_kind_of_matrix_and_objective_is_drawn():
     """The strategy is not vacuous: what the names above promise does occur."""
     seen: set[str] = set()
 
-    @settings(max_examples=2000, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=scale(500), database=None, derandomize=True)
     @given(cases())
     def look(case):
         matrix = case.matrix

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import scale
 
 from transrec_core.errors import BadSettingError
 from transrec_core.reporting import table_bytes, tables, write_table
@@ -87,7 +88,7 @@ def test_a_formula_behind_another_separator_gets_a_quote(inside):
     assert rows[1][-1].replace("'", "") == inside
 
 
-@settings(max_examples=1000)
+@settings(max_examples=scale(125))
 @given(
     st.text(st.sampled_from("=+-@\t\r\n;,\"' ＝a1"), max_size=8)
     | st.tuples(
@@ -109,7 +110,6 @@ def test_no_cell_or_header_of_a_csv_starts_a_formula(text, place):
     ]
 
 
-@settings(max_examples=300)
 @given(st.sets(st.text(st.sampled_from("=;'\" \ta"), max_size=5), min_size=2))
 def test_different_ids_stay_different(ids):
     frame = pd.DataFrame({"user_id": sorted(ids)})
