@@ -13,7 +13,6 @@ import os
 import pickle
 import secrets
 import shutil
-import signal
 import tempfile
 import threading
 import time
@@ -30,6 +29,7 @@ from transrec_core.data.report import EncodingChoice, Problem
 from transrec_core.errors import Cancelled, TransrecError
 from transrec_core.limits import Limits
 from transrec_core.settings import Settings
+from transrec_core.system import ignore_interrupts, lower_priority, was_killed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from transrec_core.transfer.factorizations import WarmStart
 
 STOP_SECONDS = 10.0
-NICE = 10
-"""How far a fit stands back behind the server when both want a core."""
 
 Side = Literal["source", "target"]
 Status = Literal["queued", "running", "cancelling", "done", "cancelled", "failed"]
@@ -188,11 +186,10 @@ def wait_for_work(connection: Connection) -> None:
         Brings a request, a path and a function, as ``do`` takes them; its end is the child's too.
     """
     # Ctrl-C in the server's terminal reaches the whole group; the server ends its children itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ignore_interrupts()
     threading.Thread(target=_end_with_server, daemon=True).start()
     # A fit takes every core; whoever clicks meanwhile should not wait for it.
-    if hasattr(os, "nice"):
-        os.nice(NICE)
+    lower_priority()
     from transrec_core.running import load_kernels
 
     load_kernels()
@@ -548,7 +545,7 @@ class Job:
 
 def crashed(exit_code: int | None) -> Failure:
     """The failure of a fit whose process ended without a word."""
-    if exit_code is None or exit_code == -signal.SIGKILL:
+    if exit_code is None or was_killed(exit_code):
         message = "The fit ran out of memory and was ended by the system."
     elif exit_code < 0:
         message = f"The fit's process was ended by signal {-exit_code}."

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 from transrec_core.errors import BadSettingError, TooLargeError
+from transrec_core.system import free_memory
 
 SHARE = 0.8
 """Share of the memory that is free now which one piece of work may take."""
@@ -29,7 +29,7 @@ def _limit(default: int | float, unit: str, meaning: str) -> Any:
 
 
 def _share_of_free_memory() -> int:
-    return int(SHARE * _free_memory())
+    return int(SHARE * free_memory())
 
 
 @dataclass(frozen=True)
@@ -238,44 +238,3 @@ def estimate_fit(
         f"Factorizing {n_ratings:,} ratings ({n_users:,} users × {n_items:,} items) at rank {rank}",
         {"matrix": 2 * matrix, "passing": passing, "factors": factors},
     )
-
-
-def _free_memory() -> int:
-    """Bytes available without swapping, no more than a container's or service's limit leaves."""
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        for line in meminfo.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                free = int(line.split()[1]) * 1024
-    return max(min([free, *_left_in_groups(), *_left_of_addresses()]), 0)
-
-
-def _left_of_addresses(used: Path = Path("/proc/self/statm")) -> Iterator[int]:
-    """What a limit on the addresses of this process leaves (``ulimit -v``)."""
-    if used.exists():
-        import resource  # there is none on Windows
-
-        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if limit != resource.RLIM_INFINITY:
-            pages = int(used.read_text().split()[0])
-            yield limit - pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _left_in_groups(
-    root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
-) -> Iterator[int]:
-    """What is left below the limit of this process's control group, and of each above it."""
-    lines = membership.read_text().splitlines() if membership.exists() else []
-    own = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "/")
-    folder = root / own.strip("/")
-    for group in (folder, *folder.parents):
-        if group.is_relative_to(root) and (group / "memory.max").exists():
-            limit = (group / "memory.max").read_text().strip()
-            if limit != "max":
-                used = int((group / "memory.current").read_text())
-                # Files that were read lately count as used, but give way to whoever needs memory.
-                for line in (group / "memory.stat").read_text().splitlines():
-                    if line.startswith("inactive_file "):
-                        used -= int(line.split()[1])
-                yield int(limit) - used

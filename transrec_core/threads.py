@@ -1,9 +1,10 @@
 """Parts of one piece of work, done beside each other by compiled code that holds no lock."""
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from transrec_core.system import processor_count
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -14,7 +15,7 @@ LEAST_ROWS = 2**20
 
 def shares(n: int) -> list[slice]:
     """Equal parts of n rows, at most one for each processor."""
-    count = max(1, min(os.cpu_count() or 1, n // LEAST_ROWS))
+    count = max(1, min(processor_count(), n // LEAST_ROWS))
     return [slice(n * part // count, n * (part + 1) // count) for part in range(count)]
 
 
@@ -26,7 +27,7 @@ def in_threads(
     ``threads`` is by default the number of processors. Results are in the order of the parts.
     """
     parts = list(parts)
-    threads = min(threads or os.cpu_count() or 1, len(parts))
+    threads = min(threads or processor_count(), len(parts))
     if threads < 2:
         return [work(part) for part in parts]
     with ThreadPoolExecutor(threads) as pool:

@@ -22,7 +22,6 @@ from transrec_core.limits import (
     GIB,
     NAMES,
     Limits,
-    _left_in_groups,
     estimate_fit,
     overridden,
     size_in_words,
@@ -221,22 +220,3 @@ def test_an_older_name_of_the_memory_limit_still_counts(monkeypatch):
         Limits.current()
     monkeypatch.delenv("TRANSREC_MEMORY_GIB")
     assert 0 < Limits.current().memory < 1 << 50
-
-
-def test_what_a_container_or_a_service_leaves_counts(tmp_path):
-    """A limit may be the group's own (a service) or of one above it (a container)."""
-    membership = tmp_path / "membership"
-    membership.write_text("0::/system.slice/transrec.service\n")
-    root = tmp_path / "groups"
-    service = root / "system.slice" / "transrec.service"
-    service.mkdir(parents=True)
-    assert list(_left_in_groups(root, membership)) == []
-    for group, limit, used, cached in ((service, "1000", 700, 300), (root, "5000", 4900, 50)):
-        (group / "memory.max").write_text(f"{limit}\n")
-        (group / "memory.current").write_text(f"{used}\n")
-        (group / "memory.stat").write_text(f"anon 5\ninactive_file {cached}\n")
-    (root / "system.slice" / "memory.max").write_text("max\n")
-    assert list(_left_in_groups(root, membership)) == [600, 150]
-    membership.write_text("0::/elsewhere\n")
-    assert list(_left_in_groups(root, membership)) == [150]
-    assert list(_left_in_groups(tmp_path / "none", tmp_path / "none")) == []

@@ -1,7 +1,7 @@
 """Write a file, or a folder of files, whole or not at all."""
 
-import ctypes
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from transrec_core.system import raise_if_interrupted
+from transrec_core.system import (
+    create_file,
+    raise_if_interrupted,
+    swap_folders,
+    sync_folder,
+)
 
 TEMPORARY = ".transrec-"
 """How the names of unfinished files begin; one that a crash has left can be deleted."""
@@ -26,21 +31,21 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     OSError
         When the folder cannot be written; the old file stays and nothing is left behind.
     """
-    # A name of its own, not one built from `path`: that may already be as long as names can be.
-    descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
+    mode = path.stat().st_mode & 0o777 if path.exists() else None
+    temporary = _unfinished(path.parent)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
+        with create_file(temporary, 0o666 if mode is None else mode) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         raise_if_interrupted()
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-        os.chmod(temporary, mode)  # mkstemp makes files that only their owner can read
+        if mode is not None:
+            os.chmod(temporary, mode)  # what the account's mask took away at first
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -93,7 +98,9 @@ def atomic_folder(folder: Path, names: Sequence[str]) -> Iterator[Path]:
     movable = not folder.exists() or _replaceable(folder, set(names))
     place = folder.parent if movable else folder
     place.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=place))
+    mode = folder.stat().st_mode & 0o777 if movable and folder.exists() else None
+    temporary = _unfinished(place)
+    os.mkdir(temporary, 0o777 if mode is None else mode | 0o700)
     try:
         yield temporary
         raise_if_interrupted()
@@ -104,14 +111,15 @@ def atomic_folder(folder: Path, names: Sequence[str]) -> Iterator[Path]:
                 if (temporary / name).exists():
                     os.replace(temporary / name, folder / name)
         else:
-            os.chmod(temporary, folder.stat().st_mode if folder.exists() else 0o777 & ~_umask())
+            if mode is not None:
+                os.chmod(temporary, mode)
             if folder.exists():
                 _exchange(temporary, folder)
             else:
                 os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    _sync_folder(place)
+    sync_folder(place)
 
 
 def _remove(path: Path) -> None:
@@ -127,17 +135,10 @@ def _replaceable(folder: Path, names: set[str]) -> bool:
     return movable and alone and os.access(folder.parent, os.W_OK | os.X_OK)
 
 
-AT_WORKING_FOLDER, EXCHANGE = -100, 2
-"""Of renameat2(2)."""
-
-
 def _exchange(one: Path, other: Path) -> None:
     """Give each of two folders the other's name."""
-    rename = getattr(ctypes.CDLL(None), "renameat2", None) if os.name == "posix" else None
-    if rename is not None:
-        names = [(AT_WORKING_FOLDER, os.fsencode(path)) for path in (one, other)]
-        if rename(*names[0], *names[1], EXCHANGE) == 0:
-            return
+    if swap_folders(one, other):
+        return
     # Where the system cannot do it in one step, a crash in between leaves both under odd names.
     aside = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=other.parent)) / other.name
     os.replace(other, aside)
@@ -146,20 +147,6 @@ def _exchange(one: Path, other: Path) -> None:
     aside.parent.rmdir()
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _sync_folder(folder: Path) -> None:
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return  # Windows does not open folders; the replacement itself is done
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass  # some network file systems refuse to sync folders
-    finally:
-        os.close(descriptor)
+def _unfinished(folder: Path) -> Path:
+    """A new name in a folder; not one built from the final name, which may be as long as can be."""
+    return folder / f"{TEMPORARY}{secrets.token_hex(8)}"

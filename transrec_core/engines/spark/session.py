@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from transrec_core.errors import BadSettingError
+from transrec_core.system import processor_count
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -71,7 +72,7 @@ def open_session(master: str | None = None) -> "SparkSession":
                 ("spark.ui.enabled", "false"),
                 ("spark.ui.showConsoleProgress", "false"),
                 ("spark.executorEnv.NUMBA_NUM_THREADS", "1"),
-                ("spark.sql.shuffle.partitions", str(2 * (os.cpu_count() or 1))),
+                ("spark.sql.shuffle.partitions", str(2 * processor_count())),
             ):
                 builder = builder.config(key, value)
     try:
