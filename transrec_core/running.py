@@ -504,7 +504,7 @@ class _Linked:
         )
         if settings.cold == "users":
             frames = (None, None) if self.texts is None else (self.texts.source, self.texts.target)
-            found = replace(found, checks=check_pair(self.pair, *frames))
+            found = replace(found, checks=check_pair(self.pair, *frames) + found.checks)
         found = replace(found, checks=found.checks + self.notes)
         if copies is None or not twice:
             return found

@@ -1,6 +1,9 @@
 """Everything that can be chosen about a run. Each default stands here and nowhere else."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from numbers import Integral, Real
 from typing import Any, Literal
 
 from transrec_core.errors import BadSettingError
@@ -17,6 +20,15 @@ METHODS = ("auto", *PRIORS)
 DEFAULT_SHOTS = (0, 1, 2, 5, 10)
 TFIDF = "tfidf"
 """The text model that a plain installation has: words, weighted by how rare they are."""
+
+MAX_SEED = 2**32 - 1
+"""The largest seed that NumPy and scikit-learn both take."""
+
+MAX_WEIGHT = 1e6
+"""Largest λ and α₀: beyond it nothing is learned, and sums leave single precision."""
+
+MAX_TEST_SHARE = 0.7
+"""A fifth of the eligible users choose parameters, and some have to be learned from."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +121,15 @@ class Settings:
                 value = getattr(self, name)
                 raise BadSettingError(f"{name} is {value!r}.", f"It must be {need}.")
 
+        def require_number(name: str, low: float, high: float, need: str, *but: float) -> None:
+            value = getattr(self, name)
+            ok = isinstance(value, Real) and not isinstance(value, bool)
+            require(ok and low <= value <= high and value not in but, name, need)
+
+        def require_whole(name: str, low: float, high: float, need: str) -> None:
+            require(_is_whole(getattr(self, name)), name, need)
+            require_number(name, low, high, need)
+
         require(
             self.feedback in ("auto", "ratings", "implicit"),
             "feedback",
@@ -117,35 +138,43 @@ class Settings:
         require(self.method in METHODS, "method", " or ".join(METHODS))
         require(self.model in ("als", "nmf"), "model", "als or nmf")
         require(self.cold in ("users", "items"), "cold", "users or items")
-        require(self.rank is None or 1 <= self.rank <= 1024, "rank", "between 1 and 1024, or auto")
+        if self.rank is not None:
+            require_whole("rank", 1, 1024, "a whole number between 1 and 1024, or auto")
+        if self.lam is not None:
+            require_number("lam", 0, MAX_WEIGHT, f"between 0 and {MAX_WEIGHT:,.0f}, or auto")
+        require_number("alpha0", 0, MAX_WEIGHT, f"above 0 and at most {MAX_WEIGHT:,.0f}", 0)
+        require_number("regularization_exponent", 0, 1, "between 0 and 1")
         require(
-            self.lam is None or 0 <= self.lam < float("inf"),
-            "lam",
-            "zero or a positive number, or auto",
-        )
-        require(self.alpha0 > 0, "alpha0", "above zero")
-        require(
-            0 <= self.regularization_exponent <= 1, "regularization_exponent", "between 0 and 1"
-        )
-        require(
-            bool(self.shots)
-            and min(self.shots) >= 0
-            and len(set(self.shots)) == len(self.shots)
-            and list(self.shots) == sorted(self.shots),
+            isinstance(self.shots, Sequence)
+            and len(self.shots) > 0
+            and all(_is_whole(shots) and shots >= 0 for shots in self.shots)
+            and sorted(set(self.shots)) == list(self.shots),
             "shots",
             "different whole numbers from 0 in rising order, as in 0,1,2,5,10",
         )
-        require(1 <= self.top <= 1000, "top", "between 1 and 1000")
-        require(0 < self.test_share < 1, "test_share", "between 0 and 1")
-        require(self.min_target >= 2, "min_target", "at least 2")
-        require(self.budget > 0, "budget", "above zero")
+        require_whole("top", 1, 1000, "a whole number between 1 and 1000")
+        require_number("test_share", 0, MAX_TEST_SHARE, f"above 0 and at most {MAX_TEST_SHARE}", 0)
+        require_whole("min_target", 2, math.inf, "a whole number, at least 2")
+        require_number("budget", 0, math.inf, "a number of seconds above zero", 0, math.inf)
         require(
-            bool(self.text_model.strip()) and self.text_model.isprintable(),
+            isinstance(self.text_model, str)
+            and bool(self.text_model.strip())
+            and self.text_model.isprintable(),
             "text_model",
             f"{TFIDF}, the name of a language model, or the folder of one",
         )
-        require(self.seed >= 0, "seed", "zero or a positive whole number")
+        require_whole("seed", 0, MAX_SEED, f"a whole number between 0 and {MAX_SEED:,}")
+        # A list, or NumPy's numbers, would neither be hashed nor be written as JSON.
+        object.__setattr__(self, "shots", tuple(int(shots) for shots in self.shots))
+        for name in ("rank", "top", "min_target", "seed"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else int(value))
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain JSON values."""
         return {**asdict(self), "shots": list(self.shots)}
+
+
+def _is_whole(value: object) -> bool:
+    """Whether a value is a whole number, of Python or of NumPy; ``True`` is none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)

@@ -16,13 +16,11 @@ from dashboard.originals import Original, put_aside
 from transrec_core.data.formats import FileFormat
 from transrec_core.data.items import read_items
 from transrec_core.data.mapping import amended
-from transrec_core.data.ratings import Duplicates, to_ratings
+from transrec_core.data.ratings import UNUSABLE, Duplicates, to_ratings
 from transrec_core.data.reading import Table, as_frame
 from transrec_core.errors import TransrecError
 
 PREVIEW_ROWS = 20
-# Play counts reach thousands; seconds since 1970 are a thousand million.
-LARGEST_RATING = 1e8
 GUESSED = FileFormat()
 
 
@@ -278,10 +276,6 @@ def reading(loaded: Loaded) -> Reading | None:
                 f"Nearly every row has {'a user' if role == 'user' else 'an item'} of its own: is "
                 f"{loaded.mapping[role]} the {role} column?"
             )
-    if high is not None and high > LARGEST_RATING:
-        doubts.append(
-            f"Ratings go up to {high:,.0f}: is {loaded.mapping['rating']} the rating column?"
-        )
     return Reading(
         loaded.table.report.rows, len(values), users, items, low, high, first, last, tuple(doubts)
     )
@@ -312,7 +306,7 @@ def wrong_rows(loaded: Loaded) -> pd.DataFrame | None:
             return None
         positions = list(range(min(5, table.report.rows)))
     else:
-        codes = ("MISSING_ID", "BAD_RATING", "BAD_TIME")
+        codes = (*UNUSABLE, "BAD_TIME")
         problems = [p for p in loaded.ratings.report.problems if p.code in codes]
         lines = sorted({line for problem in problems for line in problem.rows})[:5]
         positions = [_position(table, line) for line in lines]

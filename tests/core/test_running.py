@@ -209,27 +209,6 @@ def test_history_is_best_first_and_empty_for_strangers(pair):
     assert (named["title"] == "").sum() == 13
 
 
-def test_settings_name_what_is_out_of_range():
-    for change, words in (
-        ({"rank": 0}, "rank is 0"),
-        ({"lam": -1.0}, "lam is -1.0"),
-        ({"shots": (1, 1)}, "rising order"),
-        ({"shots": ()}, "0,1,2,5,10"),
-        ({"method": "magic"}, "auto or factor_map"),
-        ({"feedback": "stars"}, "auto, ratings or implicit"),
-        ({"model": "svd"}, "als or nmf"),
-        ({"top": 0}, "between 1 and 1000"),
-        ({"test_share": 1.0}, "between 0 and 1"),
-        ({"min_target": 1}, "at least 2"),
-        ({"seed": -1}, "seed is -1"),
-        ({"alpha0": 0.0}, "above zero"),
-        ({"regularization_exponent": 2.0}, "between 0 and 1"),
-    ):
-        with pytest.raises(BadSettingError, match=words):
-            Settings(**change)
-    assert Settings().to_json()["shots"] == [0, 1, 2, 5, 10]
-
-
 def test_the_public_names_exist():
     assert set(tr.__all__) <= set(dir(tr))
     for name in tr.__all__:

@@ -212,7 +212,6 @@ def test_a_column_that_cannot_be_ratings_shows_its_rows_and_a_way_on(
     ("mapping", "doubt"),
     [
         ({"user": "row", "item": "item", "rating": "rating"}, "is row the user column?"),
-        ({"user": "user", "item": "item", "rating": "ts"}, "is ts the rating column?"),
         ({"user": "same", "item": "item", "rating": "rating"}, "is same the user column?"),
         ({"user": "user", "item": "item", "rating": "rating"}, ""),
     ],
@@ -232,6 +231,18 @@ def test_columns_that_look_wrong_are_doubted(
     assert found is not None
     assert doubt in " ".join(found.doubts)
     assert bool(found.doubts) == bool(doubt)
+
+
+def test_times_as_ratings_are_refused_with_what_to_do(workspace: jobs.Workspace) -> None:
+    lines = ratings().decode().splitlines()[1:]
+    content = "user,item,rating,ts\n" + "".join(f"{line},1600000000\n" for line in lines)
+    load(workspace, source=content.encode())
+    compute.remap(workspace, "source", {"user": "user", "item": "item", "rating": "ts"}, "last")
+    assert workspace.source is not None
+    assert workspace.source.ratings is None
+    assert workspace.source.failure is not None
+    assert "larger than 1,000,000,000" in workspace.source.failure.message
+    assert "choose another rating column" in workspace.source.failure.fix
 
 
 def test_what_was_read_is_told_in_numbers(open_app: OpenApp, loaded: jobs.Workspace) -> None:

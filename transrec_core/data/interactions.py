@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from transrec_core.columns import ITEM, RATING, TIME, USER
+from transrec_core.columns import ITEM, MAX_RATING, RATING, TIME, USER
+from transrec_core.data.report import plural
+from transrec_core.errors import BadRatingsError
 from transrec_core.threads import in_threads, shares
 
 if TYPE_CHECKING:
@@ -158,6 +160,22 @@ def _gathered(
     return gathered
 
 
+def _require_plausible(values: "NDArray[np.float32]", rows: Encoded, at: sp.csr_array) -> None:
+    """Refuse ratings that are not finite or too large, naming one of them."""
+    if values.min() >= -MAX_RATING and values.max() <= MAX_RATING:
+        return
+    bad = np.flatnonzero(~(np.abs(values) <= MAX_RATING))
+    first = int(at.data[bad].min())
+    user, item = rows.users[rows.user_codes[first]], rows.items[rows.item_codes[first]]
+    assert rows.ratings is not None
+    number = float(rows.ratings[slice(first, first + 1)][0])
+    raise BadRatingsError(
+        f"{plural(len(bad), 'rating is', 'ratings are')} not a number from {-MAX_RATING:,.0f} to "
+        f"{MAX_RATING:,.0f}, such as {number:g} of user {user} for item {item}.",
+        "Correct them, or choose another column of ratings.",
+    )
+
+
 def keep_cells(matrix: sp.csr_array, kept: "NDArray[np.bool_]") -> sp.csr_array:
     """The matrix with only those stored cells, stored zeros among them; its shape stays."""
     before = np.zeros(len(kept) + 1, np.int32)
@@ -214,12 +232,22 @@ class Interactions:
 
     @classmethod
     def from_codes(cls, rows: Encoded) -> "Interactions":
-        """Arrange rows whose ids are encoded already; pairs are unique."""
+        """Arrange rows whose ids are encoded already; pairs are unique.
+
+        Raises
+        ------
+        BadRatingsError
+            There are no rows, or a rating is not finite or larger than ``MAX_RATING``.
+        """
         at = rows.positions
+        if at.nnz == 0:
+            raise BadRatingsError("There are no ratings.", "Give a table with at least one row.")
         if rows.ratings is None:
             values = np.ones(at.nnz, np.float32)
         else:
-            values = _gathered(rows.ratings, at.data, np.float32)
+            with np.errstate(over="ignore"):  # what single precision cannot hold is refused below
+                values = _gathered(rows.ratings, at.data, np.float32)
+            _require_plausible(values, rows, at)
         matrix = sp.csr_array((values, at.indices, at.indptr), shape=at.shape)
         times = None if rows.times is None else _gathered(rows.times, at.data, np.float64)
         explicit = rows.ratings is not None and bool((values != values[:1]).any())

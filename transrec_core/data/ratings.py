@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transrec_core.columns import ITEM, RATING, TIME, USER
+from transrec_core.columns import ITEM, MAX_RATING, RATING, TIME, USER
 from transrec_core.data.interactions import Encoded, Interactions, Repeated
 from transrec_core.data.mapping import ROLES
 from transrec_core.data.numerals import DECIMAL_COMMA, numbers_of, of_epoch, seconds
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Duplicates = Literal["last", "mean", "refuse"]
+
+UNUSABLE = ("MISSING_ID", "BAD_RATING", "HUGE_RATING")
+"""Codes of problems for which rows are left out."""
+
+DOUBTFUL_RATING = 1e8
+"""Play counts reach thousands, seconds of use millions; a ten-digit ISBN is mostly above this."""
 
 SCIENTIFIC = r"^[0-9](\.[0-9]+)?[eE]\+?[0-9]{1,2}$"
 
@@ -195,7 +201,7 @@ def to_ratings(
         times, found = _times(table, columns["time"], keep)
         problems += found
     if not keep.any():
-        reasons = "; ".join(p.message for p in problems if p.code in ("MISSING_ID", "BAD_RATING"))
+        reasons = "; ".join(p.message for p in problems if p.code in UNUSABLE)
         raise BadRatingsError(
             f"{table.report.file}: no usable row remains. {reasons}".strip(),
             f"Check which columns hold the user ({columns['user']}), the item ({columns['item']}) "
@@ -324,19 +330,57 @@ def _ratings(
             )
         )
         numbers = np.where(np.isnan(numbers), commas, numbers)
-    bad = _of_each(np.isnan(numbers), cells) & keep
-    if bad.any():
+    unreadable, size = np.isnan(numbers), np.abs(np.nan_to_num(numbers))
+    for code, found, why, fix in (
+        (
+            "BAD_RATING",
+            unreadable,
+            "is not a number",
+            "Correct these cells, or choose another rating column.",
+        ),
+        (
+            "HUGE_RATING",
+            size > MAX_RATING,
+            f"is larger than {MAX_RATING:,.0f}",
+            "This looks like an id or a time: choose another rating column, or correct these "
+            "cells.",
+        ),
+    ):
+        bad = _of_each(found, cells) & keep
+        if code == "HUGE_RATING" and 2 * bad.sum() > keep.sum():
+            raise BadRatingsError(
+                f"{table.report.file}: {int(bad.sum()):,} of {int(keep.sum()):,} ratings are "
+                f"larger than {MAX_RATING:,.0f} (line {table.lines_of(np.flatnonzero(bad))[0]}: "
+                f"{_examples(cells, bad)}).",
+                "They look like ids or times: choose another rating column, or none where every "
+                "row counts as one.",
+            )
+        if bad.any():
+            problems.append(
+                _row_problem(
+                    table,
+                    code,
+                    "warning",
+                    bad,
+                    f"{_left_out(bad)} because their "
+                    f"rating {why} (such as {_examples(cells, bad)}).",
+                    fix,
+                )
+            )
+    doubtful = _of_each((size > DOUBTFUL_RATING) & (size <= MAX_RATING), cells) & keep
+    if doubtful.any():
         problems.append(
             _row_problem(
                 table,
-                "BAD_RATING",
+                "LARGE_RATING",
                 "warning",
-                bad,
-                f"{_left_out(bad)} because their "
-                f"rating is not a number (such as {_examples(cells, bad)}).",
-                "Correct these cells, or choose another rating column.",
+                doubtful,
+                f"{plural(int(doubtful.sum()), 'rating is', 'ratings are')} larger than "
+                f"{DOUBTFUL_RATING:,.0f} (such as {_examples(cells, doubtful)}).",
+                "If these are ids or times, choose another rating column.",
             )
         )
+    numbers = np.where(size > MAX_RATING, np.nan, numbers)
     return Repeated(numbers, cells.indices.to_numpy()), problems
 
 

@@ -403,13 +403,20 @@ def choose(
     pair = ground.pair
     held = np.concatenate([validation.positions, test.positions])
     methods, left_out = methods_for(ground, settings)
+    matrix = without_users(pair.target.matrix, pair.target_rows[held])
+    if matrix.nnz == 0:
+        raise TooFewUsersError(
+            "All target interactions are of users who are held out, so nothing is left to learn "
+            "from.",
+            "Bring more users of the target.",
+        )
     judged = validation.test.shape[0] * validation.test.shape[1] * len(settings.shots)
     trials = Trials(
         ground,
         kind,
         settings,
         validation,
-        without_users(pair.target.matrix, pair.target_rows[held]),
+        matrix,
         np.setdiff1d(np.arange(len(pair.shared)), held),
         Budget(pair, float(judged * len(STRENGTHS)), seconds),
         factorizations or Factorizations(),

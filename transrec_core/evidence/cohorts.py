@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COHORT, LEVEL, USERS = "cohort", "level", "users"
-COLUMNS = (SHOTS, COHORT, LEVEL, USERS, "gain", "low", "high")
+COLUMNS: "Mapping[str, type[int | float | str]]" = {
+    SHOTS: int, COHORT: str, LEVEL: str, USERS: int, "gain": float, "low": float, "high": float,
+}  # fmt: skip
 PARTS = 3
 LEAST_USERS = 10
 
@@ -67,7 +69,12 @@ def cohort_gains(
                     continue
                 (found,) = mean_intervals(values[:, None], random, spread)
                 rows.append((shots, name, words, len(values), found.mean, found.low, found.high))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return table_of(rows)
+
+
+def table_of(rows: Sequence[tuple[int | float | str, ...]]) -> pd.DataFrame:
+    """Rows in the order of ``COLUMNS`` as a table, of the same types where there are none."""
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict(COLUMNS))
 
 
 STRATA = ("popular", "middling", "rare")
@@ -119,7 +126,7 @@ def item_cohorts(
             gain = ndcg(shown[shots][who], test[who]) - without
             (found,) = mean_intervals(gain[:, None], random, float(without.std()))
             rows.append((shots, cohort, level, len(who), found.mean, found.low, found.high))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return table_of(rows)
 
 
 def _strata(popularity: "NDArray[np.float64]") -> "list[tuple[str, NDArray[np.bool_]]]":

@@ -39,7 +39,13 @@ from transrec_core.evidence.resampling import (
     sign_flips,
 )
 from transrec_core.evidence.results import AUTO, Chosen, Comparison, Evidence, ShotEvidence
-from transrec_core.evidence.splitting import HeldOut, UserSplit, split_users, without_users
+from transrec_core.evidence.splitting import (
+    HeldOut,
+    UserSplit,
+    split_users,
+    unmeasured_shots,
+    without_users,
+)
 from transrec_core.evidence.verdict import verdict
 from transrec_core.factors.kernels import single_threaded_blas
 from transrec_core.progress import Meter
@@ -127,6 +133,7 @@ def compare_domains(
         len(split.test.positions),
         len(split.validation.positions),
         time.perf_counter() - started,
+        unmeasured_shots(split.validation, split.test),
     )
 
 

@@ -1,7 +1,8 @@
 """Who is held out, what of theirs is shown, and what they are tested on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import scipy.sparse as sp
 
 from transrec_core.data.interactions import keep_cells
 from transrec_core.data.linking import DomainPair
-from transrec_core.data.report import plural
+from transrec_core.data.report import Problem, plural
 from transrec_core.errors import TooFewUsersError
 from transrec_core.settings import Settings
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MIN_TEST_USERS = 10
+MIN_VALIDATION_USERS = 5
+MIN_LEARNERS = 2
+"""Eligible users who are neither, so that there is somebody to learn from."""
 MIN_TEST_ITEMS = 3
 """Interactions that stay for the test after the largest support a user can give."""
 
@@ -70,14 +74,14 @@ def split_users(pair: DomainPair, settings: Settings) -> UserSplit:
     Raises
     ------
     TooFewUsersError
-        Fewer than ten users would be left to tell anything.
+        Fewer than ten users would be left to tell anything, or nobody has as many interactions as
+        the fewest shots ask for.
     """
     counts = pair.target.counts[pair.target_rows]
     eligible = np.flatnonzero(counts >= settings.min_target)
-    n_test = round(settings.test_share * len(eligible))
-    n_validation = max(round(VALIDATION_SHARE * len(eligible)), MIN_TEST_USERS // 2)
-    if n_test < MIN_TEST_USERS:
-        needed = int(np.ceil(MIN_TEST_USERS / settings.test_share))
+    n_test, n_validation, n_learners = _parts(len(eligible), settings.test_share)
+    if n_test < MIN_TEST_USERS or n_learners < MIN_LEARNERS:
+        needed = next(n for n in count(MIN_TEST_USERS) if _suffices(n, settings.test_share))
         who = plural(len(pair.shared), "shared user has", "shared users have")
         raise TooFewUsersError(
             f"Only {len(eligible):,} of {who} at least "
@@ -88,9 +92,79 @@ def split_users(pair: DomainPair, settings: Settings) -> UserSplit:
     order = random.permutation(eligible)
     test = np.sort(order[:n_test])
     validation = np.sort(order[n_test : n_test + n_validation])
-    return UserSplit(
+    split = UserSplit(
         hold_out(pair, validation, settings, random), hold_out(pair, test, settings, random)
     )
+    require_measurable(pair, split.validation, split.test)
+    return split
+
+
+def _parts(eligible: int, test_share: float) -> tuple[int, int, int]:
+    """How many of the eligible users test, choose, and are learned from."""
+    n_test = round(test_share * eligible)
+    n_validation = max(round(VALIDATION_SHARE * eligible), MIN_VALIDATION_USERS)
+    return n_test, n_validation, eligible - n_test - n_validation
+
+
+def _suffices(eligible: int, test_share: float) -> bool:
+    n_test, _, n_learners = _parts(eligible, test_share)
+    return n_test >= MIN_TEST_USERS and n_learners >= MIN_LEARNERS
+
+
+def measured_shots(validation: HeldOut, test: HeldOut) -> tuple[int, ...]:
+    """Numbers of shots that enough users have data for: two who tell, one who chooses."""
+    return tuple(
+        shots
+        for shots, enough in test.enough.items()
+        if enough.sum() >= 2 and validation.enough[shots].any()
+    )
+
+
+def unmeasured_shots(validation: HeldOut, test: HeldOut) -> tuple[Problem, ...]:
+    """A warning where some numbers of shots cannot be measured, with what they are."""
+    measured = measured_shots(validation, test)
+    missing = [shots for shots in test.enough if shots not in measured]
+    if not missing:
+        return ()
+    return (
+        Problem(
+            "FEW_FOR_SHOTS",
+            "warning",
+            f"Too few of the held-out users have {_listed(missing)} target interactions beside the "
+            f"{MIN_TEST_ITEMS} that they are tested on, so nothing is measured there.",
+            "Ask for fewer shots, or bring users with longer histories.",
+            len(missing),
+        ),
+    )
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return " or ".join(f"{number:,}" for number in numbers)
+
+
+def require_measurable(pair: DomainPair, validation: HeldOut, test: HeldOut) -> None:
+    """Refuse numbers of shots of which none can be measured.
+
+    Raises
+    ------
+    TooFewUsersError
+        Naming the largest number that could be.
+    """
+    if measured_shots(validation, test):
+        return
+    counts = pair.target.counts[pair.target_rows]
+    rooms = (np.sort(_room(counts[held.positions])) for held in (test, validation))
+    most = min(int(room[-least]) for room, least in zip(rooms, (2, 1), strict=True))
+    raise TooFewUsersError(
+        f"Too few of the held-out users have {min(test.enough):,} target interactions beside the "
+        f"{MIN_TEST_ITEMS} that they are tested on.",
+        f"Measure numbers of target interactions (shots) up to {most:,}.",
+    )
+
+
+def _room(counts: "NDArray[np.int64] | int") -> "NDArray[np.int64]":
+    """The most shots that users with so many interactions can be given."""
+    return np.asarray(counts - np.minimum(MIN_TEST_ITEMS, np.asarray(counts) - 1))
 
 
 def without_users(matrix: sp.csr_array, rows: "NDArray[np.int64]") -> sp.csr_array:
@@ -127,7 +201,7 @@ def hold_out(
             # a readable time come first.
             when = np.nan_to_num(times[cells], nan=-np.inf)
             cells = cells[np.argsort(when, kind="stable")]
-        room = len(cells) - min(MIN_TEST_ITEMS, len(cells) - 1)
+        room = int(_room(len(cells)))
         shuffled.append(cells)
         first_test.append(max((s for s in settings.shots if s <= room), default=0))
 

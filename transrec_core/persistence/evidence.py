@@ -12,6 +12,7 @@ import pandas as pd
 from transrec_core.columns import METHOD, METRIC, SHOTS, USER, VALUE
 from transrec_core.data.report import Problem
 from transrec_core.errors import UnreadableRunError
+from transrec_core.evidence.cohorts import COLUMNS, table_of
 from transrec_core.evidence.results import (
     Chosen,
     Comparison,
@@ -34,8 +35,6 @@ MOST = 2**53
 METHOD_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 METRIC_NAME = re.compile(r"[a-z]{1,20}(@[0-9]{1,4})?", re.ASCII)
 SHOTS_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
-COHORTS = {"shots": int, "cohort": str, "level": str, "users": int, "gain": float, "low": float,
-           "high": float}  # fmt: skip
 
 
 def read_evidence(folder: str | Path, name: str | None = None) -> Comparison:
@@ -221,14 +220,14 @@ def _problem(content: Any) -> Problem:
 
 
 def _cohorts(content: Any) -> pd.DataFrame:
-    rows = [_mapping(row, "a cohort") for row in _list(content)]
-    columns: dict[str, list[Any]] = {}
-    for name, kind in COHORTS.items():
-        cells = [_number(row.get(name)) if kind is float else row.get(name) for row in rows]
-        if not all(type(cell) is kind for cell in cells):
+    def cell(row: Mapping[str, Any], name: str, kind: type) -> Any:
+        value = _number(row.get(name)) if kind is float else row.get(name)
+        if type(value) is not kind:
             raise UnknownContentError(f"the {name} of a cohort is of another kind")
-        columns[name] = cells
-    return pd.DataFrame(columns) if rows else pd.DataFrame()
+        return value
+
+    rows = [_mapping(row, "a cohort") for row in _list(content)]
+    return table_of([tuple(cell(row, *column) for column in COLUMNS.items()) for row in rows])
 
 
 def _mapping(content: Any, what: str) -> Mapping[str, Any]:

@@ -54,6 +54,47 @@ def test_anything_else_is_left_out_and_reported(cell):
     assert repr(cell) in bad.message
 
 
+@pytest.mark.parametrize("cell", ["1e30", "-1e30", "9780306406157", "1.7e9", "1e308"])
+def test_a_number_that_is_no_rating_is_left_out_and_reported_with_what_to_do(cell):
+    found = ratings(f"user,item,rating\na,i,4\nb,i,{cell}\nc,i,5\n")
+    assert found.frame["user_id"].tolist() == ["a", "c"]
+    huge = problem(found, "HUGE_RATING")
+    assert (huge.count, huge.rows, huge.severity) == (1, (3,), "warning")
+    assert repr(cell) in huge.message
+    assert "choose another rating column" in huge.fix
+    assert np.isfinite(found.interactions().matrix.data).all()
+
+
+@pytest.mark.parametrize("scarce", [False, True])
+def test_a_column_of_ids_is_refused_as_ratings(scarce, tmp_path, monkeypatch):
+    path = tmp_path / "books.csv"
+    rows = "".join(f"u{n},i{n},97803064061{n:02d}\n" for n in range(9))
+    path.write_text(f"user,item,rating\nu,i,5\n{rows}")
+    if scarce:  # the route of files that are larger than memory
+        monkeypatch.setattr("transrec_core.data.streaming._streamed_anyway", lambda path: True)
+        monkeypatch.setattr("transrec_core.data.streaming.read_plain_table", lambda *a, **k: None)
+    with pytest.raises(BadRatingsError, match=r"9 of 10 ratings are larger.*line 3.*another"):
+        read_ratings(path)
+
+
+def test_plays_by_the_million_are_ratings_and_ten_digit_ids_are_doubted():
+    found = ratings("user,item,rating\na,i,40000000\nb,i,1\n")
+    assert codes(found) == []
+    found = ratings("user,item,rating\na,i,306406152\nb,i,1000000000\n")
+    assert len(found.frame) == 2
+    assert problem(found, "LARGE_RATING").rows == (2, 3)
+
+
+@pytest.mark.parametrize("number", [1e30, -2e9, np.inf, -np.inf, np.nan])
+def test_a_table_from_python_passes_the_same_gate(number):
+    frame = pd.DataFrame({"user_id": ["a", "b"], "item_id": ["i", "j"], "rating": [1.0, number]})
+    report = ratings("user,item,rating\nu,i,5\n").report
+    with pytest.raises(BadRatingsError, match=r"1 rating is not a number .* of user b for item j"):
+        Ratings(frame, report, "").interactions()
+    with pytest.raises(BadRatingsError, match="There are no ratings"):
+        Ratings(frame[:0], report, "").interactions()
+
+
 def test_no_usable_row_is_an_error_with_the_reason():
     with pytest.raises(BadRatingsError, match=r"no usable row.*not a number.*'x'") as caught:
         ratings("user,item,rating\nu,i,x\nv,j,y\n")

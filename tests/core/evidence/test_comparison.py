@@ -8,13 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from worlds import checkerboard, texts_of
+from saved_runs import require_same
+from worlds import checkerboard, ratings_of, texts_of
 
+from transrec_core.data.interactions import keep_cells
 from transrec_core.errors import Cancelled, NoOverlapError, TooFewUsersError
 from transrec_core.evidence.choosing import MAX_CANDIDATES, Axis, Search
+from transrec_core.evidence.cohorts import COLUMNS
 from transrec_core.evidence.comparison import compare_domains
 from transrec_core.evidence.splitting import split_users
+from transrec_core.persistence import load_run, run_bytes
 from transrec_core.progress import Meter
+from transrec_core.running import run
 from transrec_core.settings import DEEP, PRIORS, Settings
 
 LINKED = tuple(method for method in PRIORS if method not in ("codebook", *DEEP))
@@ -170,6 +175,34 @@ def test_no_overlap_and_too_few_users_are_named():
         compare_domains(checkerboard(overlap=0), QUICK, Meter())
     with pytest.raises(TooFewUsersError, match="shared users"):
         compare_domains(checkerboard(overlap=12), QUICK, Meter())
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_a_small_pair_gives_evidence_that_can_be_kept(share):
+    """Cohorts of so few users have no rows; their table has its types all the same."""
+    settings = replace(QUICK, test_share=share, shots=(0, 1, 100))
+    pair = checkerboard(users=40)
+    done = run(ratings_of(pair.source, "s.csv"), ratings_of(pair.target, "t.csv"), settings)
+    assert done.comparison is not None
+    evidence = done.comparison.headline
+    assert [shot.shots for shot in evidence.shots] == [0, 1]
+    assert "FEW_FOR_SHOTS" in [check.code for check in done.comparison.checks]
+    types = {name: kind.__name__ for name, kind in COLUMNS.items()}
+    found = {n: str(t).removesuffix("64") for n, t in evidence.cohorts.dtypes.items()}
+    assert found == types
+    require_same(load_run(run_bytes(done, {"name": "x"}), name="x").run, done)
+
+
+@pytest.mark.parametrize("method", LINKED)
+def test_where_only_the_held_out_have_target_data_there_is_nothing_to_learn_from(method):
+    pair = checkerboard(users=60)
+    split = split_users(pair, QUICK)
+    held = np.concatenate([split.validation.positions, split.test.positions])
+    kept = np.isin(np.repeat(np.arange(60), pair.target.counts), pair.target_rows[held])
+    target = replace(pair.target, matrix=keep_cells(pair.target.matrix, kept))
+    ground = replace(pair, target=target)
+    with pytest.raises(TooFewUsersError, match="nothing is left to learn from"):
+        compare_domains(ground, replace(QUICK, method=method), Meter(), split, texts_of(pair))
 
 
 def test_progress_rises_to_one_and_cancel_stops():

@@ -10,7 +10,12 @@ import scipy.sparse as sp
 from worlds import checkerboard
 
 from transrec_core.errors import TooFewUsersError
-from transrec_core.evidence.splitting import split_users, without_users
+from transrec_core.evidence.splitting import (
+    measured_shots,
+    split_users,
+    unmeasured_shots,
+    without_users,
+)
 from transrec_core.settings import Settings
 
 
@@ -64,8 +69,39 @@ def test_users_with_fewer_interactions_are_told_up_to_what_they_have():
 
 
 def test_too_few_users_are_refused_with_the_numbers():
-    with pytest.raises(TooFewUsersError, match=r"Only 30 of 30 shared users .* needs 34"):
+    with pytest.raises(TooFewUsersError, match=r"Only 30 of 30 shared users .* needs 32"):
         split_users(checkerboard(users=30), Settings())
+    split_users(checkerboard(users=32), Settings())
+
+
+def test_more_shots_than_anybody_has_are_refused_with_the_most_that_can_be_measured():
+    pair = checkerboard(users=120)  # 14 interactions each, of which 3 are for the test
+    with pytest.raises(TooFewUsersError, match=r"have 100 target .* up to 11\."):
+        split_users(pair, Settings(shots=(100,)))
+    split_users(pair, Settings(shots=(11,)))
+
+
+def test_shots_that_nobody_has_are_told_beside_those_that_are_measured():
+    split = split_users(checkerboard(users=120), Settings(shots=(0, 12, 100)))
+    assert measured_shots(split.validation, split.test) == (0,)
+    (told,) = unmeasured_shots(split.validation, split.test)
+    assert told.code == "FEW_FOR_SHOTS"
+    assert "12 or 100 target interactions" in told.message
+
+
+@pytest.mark.parametrize("test_share", [0.1, 0.3, 0.5, 0.7])
+def test_somebody_is_left_to_choose_and_to_learn_from(test_share):
+    settings = Settings(test_share=test_share)
+    with pytest.raises(TooFewUsersError) as refused:
+        split_users(checkerboard(users=11), settings)
+    needed = int(refused.value.message.rsplit(" ", 1)[1].rstrip("."))
+    with pytest.raises(TooFewUsersError, match=f"needs {needed}"):
+        split_users(checkerboard(users=needed - 1), settings)
+    for users in (needed, 2 * needed):
+        split = split_users(checkerboard(users=users), settings)
+        assert len(split.test.positions) >= 10
+        assert len(split.validation.positions) >= 5
+        assert users - len(split.test.positions) - len(split.validation.positions) >= 2
 
 
 def test_without_users_keeps_stored_zeros_of_others():

@@ -41,9 +41,11 @@ from transrec_core.evidence.evaluating import (
 from transrec_core.evidence.results import AUTO, Chosen, Comparison, Evidence
 from transrec_core.evidence.splitting import (
     MIN_TEST_USERS,
+    MIN_VALIDATION_USERS,
     VALIDATION_SHARE,
     HeldOut,
     hold_out,
+    require_measurable,
 )
 from transrec_core.factors.model import Factors
 from transrec_core.progress import Meter
@@ -138,7 +140,7 @@ def with_parts(people: People, settings: Settings) -> People:
 
     found = totals(frame, counts)
     held = {name: int(found[f"{name} people"][0]) for name in (VALIDATION, TEST)}
-    if held[TEST] < MIN_TEST_USERS or held[VALIDATION] < MIN_TEST_USERS // 2:
+    if held[TEST] < MIN_TEST_USERS or held[VALIDATION] < MIN_VALIDATION_USERS:
         raise TooFewUsersError(
             f"Only {n:,} of {people.shared:,} shared users have at least {settings.min_target} "
             f"target interactions; judging transfer needs some {10 * MIN_TEST_USERS}.",
@@ -226,6 +228,7 @@ def settle(people: People, settings: Settings, meter: Meter) -> Settled:
         name: hold_out(pair, np.flatnonzero(names == name), settings, Own(settings.seed))
         for name in (VALIDATION, TEST)
     }
+    require_measurable(pair, held[VALIDATION], held[TEST])
     kinds = kinds_of(pair, settings)
     chosen = {}
     for number, kind in enumerate(kinds):

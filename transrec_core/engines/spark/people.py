@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from transrec_core.columns import ITEM, RATING, TIME, USER
+from transrec_core.columns import ITEM, MAX_RATING, RATING, TIME, USER
 from transrec_core.data.formats import FileFormat
 from transrec_core.errors import BadRatingsError, NoOverlapError, UnreadableFileError
 
@@ -285,12 +285,12 @@ def _checked(
         seconds.alias(TIME),
     )
     named = (fn.length(USER) > 0) & (fn.length(ITEM) > 0)
-    finite = fn.col(RATING).isNotNull() & ~fn.isnan(RATING) & (fn.abs(RATING) < float("inf"))
-    usable = typed.where(fn.coalesce(named, fn.lit(False)) & finite)
+    plausible = fn.col(RATING).isNotNull() & ~fn.isnan(RATING) & (fn.abs(RATING) <= MAX_RATING)
+    usable = typed.where(fn.coalesce(named, fn.lit(False)) & plausible)
     counted = typed.agg(
         fn.count(fn.lit(1)).alias("rows"),
         fn.sum((~fn.coalesce(named, fn.lit(False))).cast("long")).alias("MISSING_ID"),
-        fn.sum((fn.coalesce(named, fn.lit(False)) & ~finite).cast("long")).alias("BAD_RATING"),
+        fn.sum((fn.coalesce(named, fn.lit(False)) & ~plausible).cast("long")).alias("BAD_RATING"),
     ).first()
     assert counted is not None
     left_out = {code: int(counted[code] or 0) for code in ("MISSING_ID", "BAD_RATING")}
