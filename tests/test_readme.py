@@ -2,11 +2,14 @@
 
 import re
 import shlex
+import warnings
 from pathlib import Path
 
 import pytest
 
 from transrec_core import cli
+from transrec_core.errors import TransrecWarning
+from transrec_core.transfer.fitting import SERVED_BASELINES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -18,9 +21,12 @@ def test_the_python_example_runs(monkeypatch, capsys, tmp_path):
     example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert example is not None
     names: dict[str, object] = {}
-    exec(example.group(1), names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TransrecWarning)
+        exec(example.group(1), names)
     assert "0: 'helps'" in capsys.readouterr().out
-    assert list(names["lists"]["user_id"].unique()) == ["u0003"]
+    assert list(names["lists"]["user_id"].unique()) == ["u0001"]
+    assert not set(names["lists"]["method"]) & set(SERVED_BASELINES)  # there is something to show
     assert (tmp_path / "run.transrec").exists()
     assert len(names["model"].objective) > 2
 

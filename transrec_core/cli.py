@@ -4,16 +4,18 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
 
 from transrec_core.errors import (
     BadSettingError,
     TransrecError,
-    UnreadableFileError,
+    TransrecWarning,
+    UnknownUserWarning,
 )
 from transrec_core.limits import overridden
 from transrec_core.places import require_apart, require_file, require_folder
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from transrec_core.data.formats import FileFormat
     from transrec_core.data.ratings import Ratings
-    from transrec_core.data.report import ImportReport
+    from transrec_core.data.report import ImportReport, Problem
     from transrec_core.progress import OnProgress, Progress
 
 Number = TypeVar("Number", int, float)
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command: Callable[[argparse.Namespace], int] = options.command
         # The dashboard's server has a way of its own to stop.
         stopping = nullcontext() if command is _app else remembering_interrupts()
-        with overridden(options.limit), stopping:
+        with overridden(options.limit), stopping, _warnings_in_lines():
             code = command(options)
             raise_if_interrupted()
             return code
@@ -80,9 +82,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failed(message: str) -> int:
-    # An id can hold what makes a terminal act.
-    sys.stderr.write(f"transrec: {plain(' '.join(message.split()), len(message) + 1)}\n")
+    sys.stderr.write(f"transrec: {_one_line(message)}\n")
     return FAILED
+
+
+def _one_line(text: str) -> str:
+    # An id can hold what makes a terminal act.
+    return plain(" ".join(text.split()), len(text) + 1)
+
+
+@contextmanager
+def _warnings_in_lines() -> Iterator[None]:
+    """Show our warnings on stderr, once and in one line each."""
+    others = warnings.showwarning
+    shown: set[str] = set()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not issubclass(category, TransrecWarning):
+            others(message, category, filename, lineno, file, line)
+        elif str(message) not in shown:
+            from tqdm import tqdm
+
+            shown.add(str(message))
+            with tqdm.external_write_mode(sys.stderr):
+                sys.stderr.write(f"transrec: warning: {_one_line(str(message))}\n")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", TransrecWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _warn(where: str, problems: "Sequence[Problem]") -> None:
+    """Warn of what is wrong with a file, or with a pair of files."""
+    for problem in problems:
+        if problem.severity != "info":
+            warnings.warn(problem.in_one_line(where), TransrecWarning, stacklevel=2)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -317,7 +359,8 @@ def _add_lists(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--users",
         metavar="FILE",
-        help="text file with one user id a line (default: all users of the source)",
+        help="file of user ids, one a line or a column of a table; of item ids with --cold items "
+        "(default: all users of the source)",
     )
 
 
@@ -345,7 +388,7 @@ def _add_format(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "how the files are written",
         "Guessed where nothing is said. A value holds for all files of ratings, or for one file as "
-        "in source=cp1252, items=cp1252 or films.csv=cp1252.",
+        "in source=cp1252, items=cp1252, users=cp1252 or films.csv=cp1252.",
     )
     for flag, metavar, help_ in (
         ("--encoding", "NAME", "of the text, such as cp1252 (default: utf-8, or by its mark)"),
@@ -597,13 +640,15 @@ def _by_engine(options: argparse.Namespace, command: str) -> int:
         },
         settle=getattr(options, "settle", False),
         raw=getattr(options, "raw_ids", False),
+        on_problems=_warn,
     )
     with _progress() as on_progress:
         engine = engine_named(options.engine, options.master, options.factorizer)
         engine.require(command, str(options.out))
         require_apart(engine.replaced(command, str(options.out)), _inputs(options))
         if getattr(options, "users", None) is not None:
-            job = replace(job, users=_read_users(options.users))
+            role = "item" if options.cold == "items" else "user"
+            job = replace(job, users=_read_users(options, role))
         getattr(engine, command)(replace(job, on_progress=on_progress), str(options.out))
     return 0
 
@@ -615,9 +660,8 @@ def _lists(options: argparse.Namespace) -> int:
     kind_of(out)
     require_file(out)
     require_apart([out], _inputs(options))
-    users = None if options.users is None else _read_users(options.users)
     if Path(options.run).is_dir():
-        write_parts(_lists_of_folder(options, users), out, raw=options.raw_ids)
+        write_parts(_lists_of_folder(options), out, raw=options.raw_ids)
         return 0
     with _progress():
         from transrec_core.persistence import load_run
@@ -625,13 +669,18 @@ def _lists(options: argparse.Namespace) -> int:
 
         saved = load_run(options.run, name=options.run)
         run = saved.run
+    users = _users_of_run(options, run.settings.cold)
     write_parts(lambda: lists_from(run, users=users, top=options.top), out, raw=options.raw_ids)
     return 0
 
 
-def _lists_of_folder(
-    options: argparse.Namespace, users: list[str] | None
-) -> "Callable[[], Iterator[pd.DataFrame]]":
+def _users_of_run(options: argparse.Namespace, cold: str) -> list[str] | None:
+    if options.users is None:
+        return None
+    return _read_users(options, "item" if cold == "items" else "user")
+
+
+def _lists_of_folder(options: argparse.Namespace) -> "Callable[[], Iterator[pd.DataFrame]]":
     from transrec_core.engines.folder import open_run_folder
 
     folder = open_run_folder(options.run, options.run)
@@ -641,9 +690,19 @@ def _lists_of_folder(
             f"top is {options.top}; the lists of {options.run} have {written} places.",
             "Name no more than that, or fit again with a larger --top.",
         )
-    if users is not None:
-        return lambda: iter([folder.lists_of(*users, top=options.top)])
-    return lambda: folder.all_lists(options.top)
+    users = _users_of_run(options, folder.cold)
+    if users is None:
+        return lambda: folder.all_lists(options.top)
+    found = folder.lists_of(*users, top=options.top)
+    there = set(found[folder.id_column])
+    if missing := [user for user in users if user not in there]:
+        from transrec_core.reporting.sentences import unknown_sentence
+
+        verb, so = ("have", "they are") if len(missing) > 1 else ("has", "it is")
+        where = f"{verb} no list in {options.run}"
+        told = unknown_sentence(missing, len(users), where, f"{so} left out", folder.cold)
+        warnings.warn(told, UnknownUserWarning, stacklevel=2)
+    return lambda: iter([found])
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -688,10 +747,8 @@ def _sources(options: argparse.Namespace) -> int:
     with _progress() as on_progress:
         from transrec_core.running import rank_sources
 
-        target = _read_ratings(options, "target")
-        sources = {
-            file: _format(options, "source", file).ratings(file, file) for file in options.sources
-        }
+        target = _read_ratings(options, "target", options.target)
+        sources = {file: _read_ratings(options, "source", file) for file in options.sources}
         table = rank_sources(target, sources, settings, on_progress=on_progress)
     if options.out is not None:
         write_table(table, options.out, raw=options.raw_ids)
@@ -711,7 +768,8 @@ def _sparsity(options: argparse.Namespace) -> int:
         from transrec_core.evidence.sparsity import SHARES
         from transrec_core.running import sparsity
 
-        source, target = _read_ratings(options, "source"), _read_ratings(options, "target")
+        source = _read_ratings(options, "source", options.source)
+        target = _read_ratings(options, "target", options.target)
         shares = SHARES if options.shares is None else options.shares
         table = sparsity(source, target, settings, shares=shares, on_progress=on_progress)
     write_table(table, out, raw=options.raw_ids)
@@ -769,26 +827,21 @@ def _item_files(options: argparse.Namespace) -> list[str]:
     return [*getattr(options, "items", ()), *getattr(options, "source_items", ())]
 
 
-def _read_users(file: str) -> list[str]:
-    """Ids of a text file, one a line, exactly as written; each once, empty lines left out."""
-    try:
-        text = Path(file).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UnreadableFileError(
-            f"{file}: the file cannot be opened ({error.strerror}).",
-            "Check the path given to --users.",
-        ) from None
-    except UnicodeDecodeError:
-        raise UnreadableFileError(f"{file}: the text is not UTF-8.", "Save it as UTF-8.") from None
-    users = list(dict.fromkeys(line for line in text.split("\n") if line))
-    if not users:
-        raise UnreadableFileError(f"{file}: there are no user ids.", "Write one id a line.")
-    return users
+def _read_users(options: argparse.Namespace, role: str) -> list[str]:
+    """Ids of the file that ``--users`` names; a column that the ratings name so is one of them."""
+    named = getattr(options, f"{role}_column", ())
+    known = [column for name in named if (column := name.rpartition("=")[2])]
+    found = _format(options, "users", options.users).ids(
+        options.users, options.users, role=role, known=known
+    )
+    _warn(options.users, found.problems)
+    return list(found.ids)
 
 
-def _read_ratings(options: argparse.Namespace, role: str) -> "Ratings":
-    file = getattr(options, role)
-    return _format(options, role, file).ratings(file, file)
+def _read_ratings(options: argparse.Namespace, role: str, file: str) -> "Ratings":
+    found = _format(options, role, file).ratings(file, file)
+    _warn(file, found.report.problems)
+    return found
 
 
 def _format(options: argparse.Namespace, role: str, file: str) -> "FileFormat":
@@ -797,16 +850,17 @@ def _format(options: argparse.Namespace, role: str, file: str) -> "FileFormat":
 
     given = vars(options)
     files = [*given.get("files", ()), given.get("source"), given.get("target")]
-    files += [*given.get("sources", ()), *_item_files(options)]
-    named = [f"{name}=" for name in ("source", "target", "source-items", "items", *files) if name]
+    files += [*given.get("sources", ()), *_item_files(options), given.get("users")]
+    roles = ("source", "target", "source-items", "items", "users")
+    named = [f"{name}=" for name in (*roles, *files) if name]
     said: dict[str, str] = {}
     own: dict[str, str] = {}
     for flag in FLAGS:
-        for value in given[flag.replace("-", "_")]:
+        for value in given.get(flag.replace("-", "_"), ()):
             prefix = next((prefix for prefix in named if value.startswith(prefix)), "")
             if prefix in (f"{role}=", f"{file}="):
                 own[flag] = value.removeprefix(prefix)
-            elif not prefix and "items" not in role:
+            elif not prefix and "items" not in role and role != "users":
                 said[flag] = value
     return FileFormat.of(said | own)
 

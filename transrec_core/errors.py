@@ -97,5 +97,13 @@ class UnknownUserError(TransrecError):
     """A user id is in neither domain."""
 
 
+class TransrecWarning(UserWarning):
+    """Something to look at, in one line with the way to mend it; the work goes on."""
+
+
+class UnknownUserWarning(TransrecWarning):
+    """Lists were asked for ids of which nothing is known."""
+
+
 class Cancelled(TransrecError):  # noqa: N818 - a request, not a failure
     """The user asked to stop; raised by a progress callback, never by transrec itself."""

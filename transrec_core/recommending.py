@@ -46,6 +46,13 @@ def listed_users(pair: DomainPair) -> pd.Index:
     return pair.source.users if pair.linked else pair.target.users
 
 
+def unknown_users(pair: DomainPair, users: Sequence[str]) -> list[str]:
+    """Those of the users (items, where these are new) that are in neither domain."""
+    ids = pd.Index([str(user) for user in users], dtype=object)
+    nowhere = (pair.source.rows_of(ids) < 0) & (pair.target.rows_of(ids) < 0)
+    return [str(user) for user in ids[nowhere]]
+
+
 def recommend_for(
     fit: TransferFit,
     users: Sequence[str],

@@ -1,6 +1,7 @@
 """The whole way through: two tables of ratings → evidence → a fit that makes lists."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +25,7 @@ from transrec_core.errors import (
     NoOverlapError,
     RankTooLargeError,
     TooFewUsersError,
+    UnknownUserWarning,
 )
 from transrec_core.evidence.budget import factorizing_seconds
 from transrec_core.evidence.choosing import (
@@ -41,7 +43,8 @@ from transrec_core.evidence.sparsity import as_table as sparsity_table
 from transrec_core.factors.kernels import kernels_are_compiled
 from transrec_core.factors.solver import factorize
 from transrec_core.progress import UNTOLD, Meter, OnProgress, Progress
-from transrec_core.recommending import listed_users, lists_for, named_for
+from transrec_core.recommending import listed_users, lists_for, named_for, unknown_users
+from transrec_core.reporting.sentences import method_inside, unknown_sentence
 from transrec_core.settings import TFIDF, Settings
 from transrec_core.transfer.factorizations import Factorizations, WarmStart
 from transrec_core.transfer.fitting import (
@@ -344,6 +347,11 @@ def recommend_from(
     top
         Length of a list; default that of the run's settings.
 
+    Warns
+    -----
+    UnknownUserWarning
+        When ids are in neither domain; nothing but what is popular can be recommended to them.
+
     Returns
     -------
     user_id, item_id, rank, score, method[, title]; see ``recommend_for``.
@@ -356,6 +364,8 @@ def lists_from(
 ) -> Iterator[pd.DataFrame]:
     """The same lists, some users at a time: one table after the other, at least one."""
     settings, items = result.settings, result.target_items
+    if users is not None:
+        _warn_of_unknown(result.pair, users, settings.cold)
     parts = lists_for(
         result.fit,
         listed_users(result.pair) if users is None else users,
@@ -365,6 +375,19 @@ def lists_from(
         items=None if settings.cold == "items" else items,
     )
     return (_named(part, settings.cold, items) for part in parts)
+
+
+def _warn_of_unknown(pair: DomainPair, ids: Sequence[str], cold: str) -> None:
+    unknown = unknown_users(pair, ids)
+    if not unknown:
+        return
+    # Where nobody is linked, the method needs to know nobody.
+    they = "they get" if len(unknown) > 1 else "it gets"
+    so = f"{they} {method_inside('popularity', cold)}" if pair.linked else ""
+    where = f"{'are' if len(unknown) > 1 else 'is'} in neither catalogue"
+    warnings.warn(
+        unknown_sentence(unknown, len(ids), where, so, cold), UnknownUserWarning, stacklevel=4
+    )
 
 
 def _named(lists: pd.DataFrame, cold: str, items: pd.DataFrame | None) -> pd.DataFrame:

@@ -176,7 +176,8 @@ def test_what_was_said_by_hand_stands_in_the_command_that_repeats_it(run, sample
     said = ["--encoding", "source=cp1252", "--header", "source=no"]
     quick = ["--rank", "4", "--lam", "0.1", "--method", "factor_map", "--shots", "0"]
     code, _, err = run("compare", latin, books, "--out", tmp_path / "out", *said, *quick)
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert f"warning: {latin} (line 6000): 1 row does not have 4 cells" in err
     evidence = json.loads((tmp_path / "out" / "evidence.json").read_text())
     assert evidence["data"]["source"]["asked"] == {"encoding": "cp1252", "header": "no"}
     command = shlex.split(evidence["command"])
@@ -609,6 +610,119 @@ def test_a_terminal_sees_progress_and_a_pipe_does_not(sample_data, tmp_path):
     assert b"Fitting" in shown
     assert b"half-sweep" in shown
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+# ── what is wrong with the data, and whom nobody knows ───────────────────────────────────────────
+
+QUICK = ("--rank", "4", "--lam", "0.02", "--method", "factor_map", "--feedback", "implicit")
+
+
+def warnings_in(err: str) -> list[str]:
+    lines = err.splitlines()
+    assert all(line.startswith("transrec: warning: ") for line in lines)
+    return [line.removeprefix("transrec: warning: ") for line in lines]
+
+
+@pytest.fixture(scope="module")
+def flawed(catalogues):
+    """The source with a row without an item, one with a third cell, and one twice."""
+    path = catalogues / "flawed.csv"
+    rows = (catalogues / "films.csv").read_text().splitlines()
+    path.write_text("\n".join([*rows, "u1,", rows[1], "u1,i1,5"]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [
+        ("recommend", QUICK),
+        ("compare", (*QUICK, "--shots", "0")),
+        ("fit", (*QUICK, "--shots", "0")),
+        ("sparsity", (*QUICK, "--shots", "0", "--shares", "1")),
+        ("sources", QUICK),
+    ],
+)
+def test_every_command_that_reads_ratings_warns_of_what_is_wrong_with_them(
+    run, catalogues, flawed, tmp_path, command, more
+):
+    domains = [flawed, catalogues / "books.csv"]
+    domains = domains[::-1] if command == "sources" else domains
+    out = {"compare": "e", "fit": "run.transrec"}.get(command, "out.csv")
+    code, _, err = run(command, *domains, "--out", tmp_path / out, *more)
+    assert code == 0
+    last = len(flawed.read_text().splitlines())
+    told = warnings_in(err)
+    for line, words, fix in (
+        (last - 2, "without item id", "Fill in the ids"),
+        (last, "does not have 2 cells", "Correct these rows"),
+    ):
+        (found,) = [line_ for line_ in told if words in line_]
+        assert found.startswith(f"{flawed} (line {line}): ")
+        assert fix in found
+
+
+def test_item_texts_and_the_pair_are_warned_of_too(run, catalogues, tmp_path):
+    texts = tmp_path / "texts.csv"
+    texts.write_text("item_id,title\ni1,One\ni1,Two\n")
+    code, _, err = run(
+        "compare", catalogues / "films.csv", catalogues / "films.csv", "--out", tmp_path / "e",
+        "--items", texts, *QUICK, "--shots", "0",
+    )  # fmt: skip
+    assert code == 0
+    told = warnings_in(err)
+    assert [line for line in told if line.startswith(f"{texts} (line 3): 1 row repeats an item id")]
+    pair = f"{catalogues / 'films.csv'} and {catalogues / 'films.csv'}: "
+    assert [line for line in told if line.startswith(pair) and "same products" in line]
+
+
+def test_ids_that_nobody_knows_are_told_of_in_one_line(run, catalogues, tmp_path):
+    users, out, kept = tmp_path / "u.txt", tmp_path / "r.csv", tmp_path / "run.transrec"
+    users.write_text("u001\nnobody\nu002\nU003\n")
+    domains = (catalogues / "films.csv", catalogues / "books.csv")
+    assert run("fit", *domains, "--out", kept, *QUICK, "--shots", "0")[0] == 0
+    folder = f"{tmp_path}/run/"
+    assert run("fit", *domains, "--out", folder, *QUICK, "--shots", "0")[0] == 0
+    for command, what in (
+        (("recommend", *domains, *QUICK), "are in neither catalogue"),
+        (("lists", kept), "are in neither catalogue"),
+        (("lists", folder), f"have no list in {folder}"),
+    ):
+        code, _, err = run(*command, "--out", out, "--users", users)
+        assert code == 0
+        (line,) = warnings_in(err)
+        assert line.startswith(f"2 of 4 user ids {what} ('nobody', 'U003'): they ")
+        assert "Check for blanks, capitals" in line
+        methods = pd.read_csv(out).groupby("user_id")["method"].first()
+        if command[-1] == folder:
+            assert set(methods.index) == {"u001", "u002"}
+        else:
+            assert methods["nobody"] == methods["U003"] == "popularity"
+            assert methods["u001"] == "factor_map"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "flags"),
+    [
+        ("users.csv", "name,user_id\nx,u001\n", ()),
+        ("users.csv", "Kunde\nu001\n", ("--user-column", "source=Kunde")),  # as the ratings say
+        ("users.csv", "shop_user_id\nu001\n", ()),  # the same, and they need not be told
+        ("users.csv", "a;b\nx;u001\n", ("--user-column", "users=b")),
+        ("users.txt", "user_id\r\nu001\r\n", ()),
+    ],
+)
+def test_users_are_read_from_a_column_of_a_table(run, catalogues, tmp_path, name, content, flags):
+    users, out = tmp_path / name, tmp_path / "r.csv"
+    users.write_text(content)
+    films = tmp_path / "films.csv"
+    text = (catalogues / "films.csv").read_text()
+    named = content.split()[0]
+    films.write_text(text.replace("user_id", named) if named in ("Kunde", "shop_user_id") else text)
+    code, _, err = run("recommend", films, catalogues / "books.csv", "--out", out, "--users",
+                       users, *QUICK, *flags)  # fmt: skip
+    assert code == 0
+    assert "neither catalogue" not in err
+    assert ("2 columns; 'user_id' was taken" in err) == ("name," in content)
+    assert list(pd.read_csv(out)["user_id"].unique()) == ["u001"]
 
 
 # ── the sample ───────────────────────────────────────────────────────────────────────────────────

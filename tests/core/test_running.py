@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from transrec_core.errors import (
     Cancelled,
     NoOverlapError,
     RankTooLargeError,
+    UnknownUserWarning,
 )
 from transrec_core.recommending import listed_methods, listed_users
 from transrec_core.running import lists_from, recommend_from
@@ -108,6 +110,28 @@ def test_lists_come_some_users_at_a_time(done, monkeypatch):
     parts = list(lists_from(done, top=3))
     assert {part["user_id"].nunique() for part in parts[:-1]} == {7}
     pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole, atol=1e-6)
+
+
+def test_ids_that_nobody_knows_are_warned_of(pair, done):
+    known = ["u001", "u239"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        recommend_from(done)
+        recommend_from(done, users=known)
+    asked = [*known, "U001", "x1", "x2", " u001"]
+    words = (
+        r"4 of 6 user ids are in neither catalogue \(such as 'U001', 'x1', 'x2'\): they get "
+        "popular items. Check for"
+    )
+    with pytest.warns(UnknownUserWarning, match=words) as told:
+        lists = recommend_from(done, users=asked)
+    assert told[0].filename == __file__
+    assert set(lists.set_index("user_id").loc[asked[2:], "method"]) == {"popularity"}
+    with pytest.warns(UnknownUserWarning, match=r"1 of 1 user id is in neither .*: it gets"):
+        tr.recommend(
+            ratings_of(pair.source, "s.csv"), ratings_of(pair.target, "t.csv"),
+            replace(QUICK, method="factor_map"), users=["x1"],
+        )  # fmt: skip
 
 
 def test_order_of_users_is_kept_and_none_is_fine(done):

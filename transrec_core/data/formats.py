@@ -1,6 +1,6 @@
 """How a file is written and what its columns mean, as far as somebody has said so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast, get_args
@@ -11,6 +11,7 @@ from transrec_core.data.ratings import Duplicates, Ratings, to_ratings
 from transrec_core.data.reading import Table, asked_flags, read_table
 from transrec_core.data.report import DELIMITER_NAMES, ImportReport, Problem
 from transrec_core.data.streaming import read_rated
+from transrec_core.data.users import IdList, read_ids
 from transrec_core.errors import BadRatingsError, BadSettingError, UnreadableFileError
 
 COLUMN_FLAGS = {f"{role}-column": role for role in ROLES}
@@ -100,6 +101,26 @@ class FileFormat:
         return read_items(
             file,
             name=name,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            header=self.header,
+        )
+
+    def ids(
+        self,
+        file: str | Path | bytes,
+        name: str | None = None,
+        *,
+        role: str = "user",
+        known: Sequence[str] = (),
+    ) -> IdList:
+        """Read a file of ids; arguments and errors as in ``read_ids``."""
+        return read_ids(
+            file,
+            name=name,
+            role=role,
+            column=self.columns.get(role),
+            known=known,
             encoding=self.encoding,
             delimiter=self.delimiter,
             header=self.header,

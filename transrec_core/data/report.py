@@ -43,6 +43,11 @@ class Problem:
     count: int = 1
     rows: tuple[int, ...] = ()
 
+    def in_one_line(self, where: str) -> str:
+        """The problem of a file, or of a pair of files, with its lines and the way to mend it."""
+        lines = f" (line {', '.join(map(str, self.rows))})" if self.rows else ""
+        return f"{where}{lines}: {self.message} {self.fix}".strip()
+
     def to_json(self) -> dict[str, Any]:
         """The problem as plain JSON values."""
         return {

@@ -4,7 +4,7 @@ An engine is whatever does the three things of ``Engine``. The command line know
 one, so a further engine is one more module and a line in ``ENGINES``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
@@ -14,6 +14,9 @@ from transrec_core.errors import BadSettingError
 if TYPE_CHECKING:
     from transrec_core.data.formats import FileFormat
     from transrec_core.data.items import Items
+    from transrec_core.data.ratings import Ratings
+    from transrec_core.data.report import Problem
+    from transrec_core.evidence.results import Comparison
     from transrec_core.progress import OnProgress
     from transrec_core.settings import Settings
 
@@ -46,6 +49,9 @@ class Job:
         Whether ids stay as they are in CSV.
     on_progress
         Told how far the work is; what it raises stops it.
+    on_problems
+        Told what is wrong with each file that was read, or with both together: the name, and
+        everything that was noticed.
     """
 
     source: str
@@ -58,12 +64,30 @@ class Job:
     settle: bool = False
     raw: bool = False
     on_progress: "OnProgress | None" = None
+    on_problems: "Callable[[str, Sequence[Problem]], None] | None" = None
 
     def format(self, name: str) -> "FileFormat":
         """What somebody has said about ``source``, ``target`` or a file of item texts."""
         from transrec_core.data.formats import FileFormat
 
         return self.formats.get(name, FileFormat())
+
+    def tell(self, where: str, problems: "Sequence[Problem]") -> None:
+        """Tell ``on_problems``."""
+        if self.on_problems is not None:
+            self.on_problems(where, problems)
+
+    def tell_checks(self, comparison: "Comparison | None") -> None:
+        """Tell ``on_problems`` what was noticed of both files together."""
+        if comparison is not None:
+            self.tell(f"{self.source} and {self.target}", comparison.checks)
+
+    def ratings(self, side: str) -> "Ratings":
+        """Read the ratings of ``source`` or ``target``."""
+        file = {"source": self.source, "target": self.target}[side]
+        found = self.format(side).ratings(file, file)
+        self.tell(file, found.report.problems)
+        return found
 
     def items(self, files: Sequence[str]) -> "Items | None":
         """Item texts of several files in one table; the first that names an item speaks for it."""
@@ -74,6 +98,8 @@ class Job:
         from transrec_core.data.items import Items
 
         parts = [self.format(file).items(file, file) for file in files]
+        for file, part in zip(files, parts, strict=True):
+            self.tell(file, part.report.problems)
         frame = pd.concat([part.frame for part in parts])
         return Items(frame[~frame.index.duplicated()], parts[0].report)
 

@@ -15,6 +15,7 @@ from transrec_core.engines.folder import (
 from transrec_core.errors import BadSettingError
 from transrec_core.persistence import save_run
 from transrec_core.places import require_file, require_folder
+from transrec_core.recommending import unknown_users
 from transrec_core.reporting.bundle import BUNDLE, write_bundle
 from transrec_core.reporting.tables import kind_of, write_parts
 from transrec_core.running import compare, describe, lists_from, run, run_for_lists
@@ -65,6 +66,7 @@ class Engine:
             target_items=target_items,
             on_progress=job.on_progress,
         )
+        job.tell_checks(comparison)
         seconds = time.perf_counter() - started
         data = describe(source, target)
         for side, files in (("source", job.source_items), ("target", job.target_items)):
@@ -84,7 +86,13 @@ class Engine:
             settle=job.settle,
             on_progress=job.on_progress,
         )
-        write_parts(lambda: lists_from(fitted, users=job.users), Path(out), raw=job.raw)
+        job.tell_checks(fitted.comparison)
+        users = job.users
+        role = "item" if job.settings.cold == "items" else "user"
+        names = [ratings.report.mapping[role] for ratings in (source, target)]
+        if users is not None and users[0] in names and unknown_users(fitted.pair, users[:1]):
+            users = users[1:]  # it heads the column
+        write_parts(lambda: lists_from(fitted, users=users), Path(out), raw=job.raw)
 
     def fit(self, job: Job, out: str) -> None:
         """See ``engines.Engine``. The run becomes a file, or a folder where ``out`` ends with /."""
@@ -97,6 +105,7 @@ class Engine:
             target_items=target_items,
             on_progress=job.on_progress,
         )
+        job.tell_checks(result.comparison)
         path = Path(out)
         if _is_folder(out):
             write_run_folder(result, path)
@@ -113,8 +122,5 @@ def _is_folder(out: str) -> bool:
 
 
 def _read(job: Job) -> "tuple[Ratings, Ratings, Items | None, Items | None]":
-    source, target = (
-        job.format(side).ratings(file, file)
-        for side, file in (("source", job.source), ("target", job.target))
-    )
+    source, target = job.ratings("source"), job.ratings("target")
     return source, target, job.items(job.source_items), job.items(job.target_items)

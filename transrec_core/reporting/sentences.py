@@ -1,9 +1,10 @@
 """Findings in words, as a careful colleague would put them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from transrec_core.evidence.costs import Costs
 from transrec_core.evidence.results import AUTO, Chosen, Comparison, Evidence, ShotEvidence
+from transrec_core.showing import plain
 
 METHOD_WORDS = {
     "popularity": "Popular items",
@@ -141,6 +142,32 @@ def method_inside(method: str, cold: str = "users") -> str:
     """Words for a method inside a sentence."""
     words = method_words(method, cold)
     return method if words == method else words[0].lower() + words[1:]
+
+
+EXAMPLES = 3
+
+
+def unknown_sentence(ids: Sequence[str], asked: int, where: str, so: str, cold: str) -> str:
+    """Say that some of the ids that lists were asked for are not known.
+
+    Parameters
+    ----------
+    ids, asked
+        Those that are not known, and how many were asked for.
+    where
+        The verb and where they are not, as ``are in neither catalogue``.
+    so
+        What happens to them; may be empty.
+    cold
+        As in ``Settings``.
+    """
+    examples = ", ".join(repr(plain(user, 40)) for user in ids[:EXAMPLES])
+    such = f"such as {examples}" if len(ids) > EXAMPLES else examples
+    return (
+        f"{len(ids):,} of {asked:,} {one(cold)} id{'' if asked == 1 else 's'} {where} ({such})"
+        f"{f': {so}' if so else ''}. Check for blanks, capitals and leading zeros, and that the "
+        "ids are of the same kind as those in the ratings."
+    )
 
 
 def who(shots: int, cold: str = "users") -> str:

@@ -107,6 +107,7 @@ class Engine:
             comparison, _ = compare_people(
                 people, settings, Meter(job.on_progress).part(0.1, 1), by_mllib=self.by_mllib
             )
+        job.tell_checks(comparison)
         seconds = time.perf_counter() - started
         facts, engine = _facts(people), self._flags()
         write_bundle(Path(out), comparison, settings, facts, seconds, raw=job.raw, engine=engine)
@@ -144,6 +145,7 @@ class Engine:
                 )
             except TooFewUsersError as error:
                 reason = str(error)
+            job.tell_checks(comparison)
             fit, chosen = self._fit(people, settings, meter.part(0.6, 0.8), settled)
             if comparison is not None:
                 write_bundle(
