@@ -8,11 +8,11 @@ thread of the server loads once.
 
 import atexit
 import contextlib
+import errno
 import multiprocessing
 import os
 import pickle
 import secrets
-import shutil
 import tempfile
 import threading
 import time
@@ -30,6 +30,7 @@ from transrec_core.errors import Cancelled, TransrecError
 from transrec_core.limits import Limits
 from transrec_core.settings import Settings
 from transrec_core.system import ignore_interrupts, lower_priority, was_killed
+from transrec_core.temporary import temporary_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -228,7 +229,7 @@ def do(work: Work, connection: Connection) -> None:
         What to do.
     connection
         Where messages go: ``("step", Step)``, then one of ``done``, ``cancelled``, ``refused``,
-        ``memory``, ``broken``. Anything that arrives is the analyst's wish to stop. (A shared
+        ``failed``. Anything that arrives is the analyst's wish to stop. (A shared
         event would be the shorter way, but a child that dies holding its lock blocks the server.)
     """
     request = work.request
@@ -260,12 +261,8 @@ def do(work: Work, connection: Connection) -> None:
         connection.send(("cancelled",))
     except TransrecError as error:
         connection.send(("refused", type(error).__name__, error.message, error.fix))
-    except MemoryError:
-        connection.send(("memory",))
     except Exception as error:
-        reference = secrets.token_hex(4)
-        log.tell(error, reference, "in a fit")
-        connection.send(("broken", reference))
+        connection.send(("failed", failure_of(error, "in a fit")))
     finally:
         connection.close()
 
@@ -301,7 +298,11 @@ class Spare:
         """Let one wait again, where that is wanted."""
         with self._lock:
             if self._wanted and (self._child is None or not self._child[0].is_alive()):
-                self._child = _start_child()
+                try:
+                    self._child = _start_child()
+                except Exception as error:
+                    # A fit starts its own then; it only begins a little later.
+                    log.tell(error, secrets.token_hex(4), "while a process was started ahead")
 
     def take(self) -> tuple[Any, Connection]:
         """The process that waits, else a new one, and the way to it."""
@@ -322,9 +323,15 @@ class Spare:
 
 def _start_child() -> tuple[Any, Connection]:
     ours, theirs = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=wait_for_work, args=(theirs,), name="transrec-fit", daemon=True)
-    process.start()
-    theirs.close()
+    with theirs:
+        process = _SPAWN.Process(
+            target=wait_for_work, args=(theirs,), name="transrec-fit", daemon=True
+        )
+        try:
+            process.start()
+        except BaseException:
+            ours.close()
+            raise
     return process, ours
 
 
@@ -397,7 +404,13 @@ class Job:
         self._process: Any = None
         self._thread = threading.Thread(target=self._watch, name=f"fit-{self.id}", daemon=True)
         TURNS.enter(self)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # no more threads for this account
+            TURNS.leave(self)
+            refused = OSError(errno.EAGAIN, str(error))
+            self.failure = failure_of(refused, "before a fit")
+            self.status = "failed"
 
     @property
     def active(self) -> bool:
@@ -446,33 +459,36 @@ class Job:
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the job has ended."""
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
 
     def _watch(self) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="transrec-"))
         status: Status = "failed"
         try:
-            if TURNS.wait(self):
-                self.started = time.monotonic()
-                self.status = "cancelling" if self.stopping else "running"
-                status = self._work(folder / "result")
-            else:
-                status = "cancelled"
-        except Exception as error:
-            reference = secrets.token_hex(4)
-            log.tell(error, reference, "around a fit")
-            self.failure = broken(reference)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            TURNS.leave(self)
             try:
-                if status == "done":
-                    self._on_end(self)
+                status = self._take_turn()
             finally:
-                self.status = status
-            self._end_child()
-            SPARE.renew()
-            self._after()
+                TURNS.leave(self)
+            if status == "done":
+                self._on_end(self)
+        except Exception as error:
+            status = "failed"
+            self.failure = failure_of(error, "around a fit")
+        finally:
+            self.status = status
+        for work in (self._end_child, SPARE.renew, self._after):
+            try:
+                work()
+            except Exception as error:
+                log.tell(error, secrets.token_hex(4), "after a fit")
+
+    def _take_turn(self) -> Status:
+        if not TURNS.wait(self):
+            return "cancelled"
+        self.started = time.monotonic()
+        self.status = "cancelling" if self.stopping else "running"
+        with temporary_folder() as folder:
+            return self._work(folder / "result")
 
     def _work(self, path: Path) -> Status:
         run = self._run
@@ -536,10 +552,8 @@ class Job:
         elif last[0] == "refused":
             _, kind, message, fix = last
             self.failure = Failure("This fit is not possible", message, fix, kind=kind)
-        elif last[0] == "memory":
-            self.failure = crashed(None)
         else:
-            self.failure = broken(last[1])
+            self.failure = last[1]
         return "failed"
 
 
@@ -557,6 +571,58 @@ def crashed(exit_code: int | None) -> Failure:
         "Try a smaller rank or fewer rows. Earlier results are still here.",
         kind="Crashed",
     )
+
+
+_FULL = "Free some room on the server, or set TMPDIR to a folder with more and start it again."
+_BUSY = "Try again when less is at work on the server, or let its account use more."
+_FOLDER = (
+    "The server cannot use a file that the fit needs",
+    "Whoever runs it should see whether its folder for temporary files (TMPDIR) can be written.",
+)
+SYSTEM_FAILURES = {
+    errno.ENOSPC: ("The server's folder for temporary files is full", _FULL),
+    errno.EDQUOT: ("The server's account may not keep more files", _FULL),
+    errno.EROFS: _FOLDER,
+    errno.EACCES: _FOLDER,
+    errno.ENOENT: _FOLDER,
+    errno.EMFILE: ("The server has as many files open as it may", _BUSY),
+    errno.ENFILE: ("The server's system has as many files open as it can", _BUSY),
+    errno.ENOMEM: ("The server has too little memory for another process", _BUSY),
+    errno.EAGAIN: ("The server may not start more threads or processes", _BUSY),
+}
+"""What an error of the system means where a fit is begun or handed over, and what to do then."""
+
+
+def failure_of(error: Exception, where: str) -> Failure:
+    """The failure that an error becomes, with its cause where the system refused something.
+
+    Paths stay in the log, which has the error under the failure's reference.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    where
+        In what, as the end of a sentence: "in a fit", "around a fit".
+    """
+    if isinstance(error, MemoryError):
+        return crashed(None)
+    reference = secrets.token_hex(4)
+    log.tell(error, reference, where)
+    if isinstance(error, EOFError | pickle.UnpicklingError):
+        said, fix = "The result of the fit arrived incomplete.", f"Fit again. {_FULL}"
+    elif isinstance(error, OSError) and error.errno is not None:
+        said, fix = SYSTEM_FAILURES.get(
+            error.errno,
+            ("The server's system refused what the fit needs", "Try again, or look into the log."),
+        )
+        with contextlib.suppress(OSError):
+            log.write(f"temporary files are in {tempfile.gettempdir()}")
+        # Not the error's own words: those may name paths.
+        said = f"{said} ({os.strerror(error.errno)})."
+    else:
+        return broken(reference)
+    return Failure("The fit ended too early", said, fix, reference=reference, kind="System")
 
 
 def broken(reference: str) -> Failure:
@@ -829,14 +895,19 @@ class Register:
 
     def close(self) -> None:
         """Finish what is on its way to the disk, and end every child process."""
-        if self.keeper is not None:
-            # First, so that the disk says of a fit at work that it was cut short.
-            self.keeper.close()
-        with self._lock:
-            jobs = [w.job for w in self._all.values() if w.job is not None and w.job.active]
+        try:
+            if self.keeper is not None:
+                # First, so that the disk says of a fit at work that it was cut short.
+                self.keeper.close()
+        finally:
+            with self._lock:
+                jobs = [w.job for w in self._all.values() if w.job is not None and w.job.active]
+            for job in jobs:
+                job.kill()
+            SPARE.close()
         for job in jobs:
-            job.kill()
-        SPARE.close()
+            # Its thread removes what it has in the temporary folder.
+            job.join(STOP_SECONDS)
 
 
 REGISTER = Register()

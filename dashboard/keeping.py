@@ -7,12 +7,10 @@ the background. No Streamlit here.
 import io
 import math
 import secrets
-import sys
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -86,6 +84,8 @@ class Keeper:
         self._lock = threading.RLock()
         self._closed = False
         self._background = ThreadPoolExecutor(1, thread_name_prefix="keep")
+        # Its thread starts here and not when there is something to keep, and no thread to be had.
+        self.flush()
 
     def keep(self, space: Workspace) -> None:
         """Write what has changed: the record at once, runs and studies in the background.
@@ -99,8 +99,11 @@ class Keeper:
         if self._left(space, kept):
             with self._lock:
                 kept.pending += 1
-            with suppress(RuntimeError):  # the server ends at this moment
+            try:
                 self._background.submit(self._keep_contents, space, kept)
+            except RuntimeError:  # the server ends at this moment
+                with self._lock:
+                    kept.pending -= 1
 
     def keep_file(self, space: Workspace, content: bytes, name: str) -> None:
         """Keep a file that has been read; the next record that is written names it."""
@@ -212,12 +215,17 @@ class Keeper:
                     self.store.write(key, record, contents)
                     kept.record = made
                 kept.held.difference_update(contents)
-                if before is not None:
-                    self.store.drop(before[1] - contents, self._in_use())
                 space.unkept.pop(RECORD, None)
             except OSError as error:
                 space.unkept[RECORD] = _why(error)
                 _log("a workspace could not be kept", error)
+                return
+            if before is not None:
+                try:
+                    self.store.drop(before[1] - contents, self._in_use())
+                except OSError as error:
+                    # The next sweep tries again.
+                    _log("what a workspace no longer needs could not be removed", error)
 
     def _hold(self, space: Workspace, kept: _Kept, kind: Kind, content: bytes) -> str:
         """Keep a content until a record names it; its name."""
@@ -266,6 +274,9 @@ class Keeper:
                     kept.failed[what] = math.inf
                     space.unkept[name] = f"{broken(reference).message} Error id: {reference}."
             self._write(space, kept)
+        except Exception as error:
+            # Nobody asks the pool how its work ended.
+            log.tell(error, secrets.token_hex(4), "while a workspace was kept")
         finally:
             with self._lock:
                 kept.pending -= 1
@@ -481,4 +492,4 @@ def _log(what: str, error: Exception | None = None) -> None:
     """A line in the server's log; file names and data stay out of it."""
     system = getattr(error, "strerror", None)
     why = "" if error is None else f": {system or type(error).__name__}"
-    sys.stderr.write(f"transrec: {what}{why}\n")
+    log.write(f"{what}{why}")

@@ -84,10 +84,13 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, object]]:
 
 
 async def every(seconds: float, work: Callable[[], None]) -> None:
-    """Do some work in a thread, again and again, until it is cancelled."""
+    """Do some work in a thread, again and again, until it is cancelled; a failure is logged."""
     while True:
         await asyncio.sleep(seconds)
-        await asyncio.to_thread(work)
+        try:
+            await asyncio.to_thread(work)
+        except Exception as error:
+            log.tell(error, secrets.token_hex(4), "in the server's own work")
 
 
 def show_error(error: Exception) -> bool:
@@ -128,7 +131,7 @@ def keep_in(asked: Path | None) -> None:
         said = f"{message} This server keeps nothing on disk; --store names another folder."
     else:
         said = f"What is loaded and fitted is kept in {folder}; --no-store keeps nothing."
-    sys.stderr.write(f"transrec: {said}\n")
+    log.write(said)
 
 
 def launch(
@@ -188,9 +191,7 @@ def launch(
     log.quote_nothing()
     SHELF.show(runs)
     if SHELF.place is not None:
-        sys.stderr.write(
-            f"transrec: Whoever opens the pages sees the run folders in {SHELF.place}.\n"
-        )
+        log.write(f"Whoever opens the pages sees the run folders in {SHELF.place}.")
     if keep:
         keep_in(store)
     # Streamlit looks for .streamlit/config.toml beside the script that was started. That is the

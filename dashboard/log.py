@@ -1,12 +1,24 @@
 """What the server's log says of an unforeseen error: where it happened, never with what data."""
 
+import errno
 import logging
+import os
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from typing import Any
 
 WITHHELD = "(its words are left out: they may quote the data)"
+
+
+def write(text: str) -> None:
+    """Write a line to the log; where that cannot be written, what is at work goes on all the same.
+
+    A log on a full disk, or one that a pipe no longer takes, may not end a thread of the server.
+    """
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"transrec: {text}\n")
 
 
 def tell(error: BaseException, reference: str, where: str) -> None:
@@ -21,7 +33,7 @@ def tell(error: BaseException, reference: str, where: str) -> None:
     where
         In what, as the end of a sentence: "on a page", "in a fit".
     """
-    sys.stderr.write(f"transrec: error {reference} {where}\n{trace(error)}")
+    write(f"error {reference} {where}\n{trace(error).rstrip()}")
 
 
 def trace(error: BaseException) -> str:
@@ -37,9 +49,19 @@ def trace(error: BaseException) -> str:
         seen.add(id(link))
         frames = "".join(traceback.format_tb(link.__traceback__))
         kind = f"{type(link).__module__}.{type(link).__qualname__}"
-        told.append(f"Traceback (most recent call last):\n{frames}{kind} {WITHHELD}\n")
+        told.append(
+            f"Traceback (most recent call last):\n{frames}{kind}{_number(link)} {WITHHELD}\n"
+        )
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     return "\n... which led to:\n\n".join(reversed(told))
+
+
+def _number(error: BaseException) -> str:
+    """The number of an error of the system, with the words that belong to it; else nothing."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return ""
+    name = errno.errorcode.get(error.errno, str(error.errno))
+    return f" [{name}: {os.strerror(error.errno)}]"
 
 
 def quote_nothing() -> None:
@@ -59,7 +81,7 @@ def quote_nothing() -> None:
 
     def in_thread(ended: threading.ExceptHookArgs) -> None:
         if ended.exc_value is not None:
-            sys.stderr.write(f"transrec: error in a thread\n{trace(ended.exc_value)}")
+            write(f"error in a thread\n{trace(ended.exc_value).rstrip()}")
 
     logging.setLogRecordFactory(record)
     threading.excepthook = in_thread

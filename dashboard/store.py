@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import re
-import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
@@ -27,6 +26,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
+from dashboard import log
 from transrec_core.errors import TransrecError
 from transrec_core.limits import Limits, or_allow_more, size_in_words
 from transrec_core.places import folder_of
@@ -282,7 +282,7 @@ class Store:
             if self.used() + size <= most:
                 return
             if key not in in_use.keys:
-                sys.stderr.write("transrec: the longest unused workspace made room for another\n")
+                log.write("the longest unused workspace made room for another")
                 self.forget(key, in_use)
 
     def _record(self, key: str) -> Path:

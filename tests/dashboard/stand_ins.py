@@ -1,5 +1,6 @@
 """Stand-ins for ``transrec_core.running.run`` that end in every way a fit can end."""
 
+import errno
 import os
 import signal
 import time
@@ -40,6 +41,30 @@ def refuse(source: Any, target: Any, settings: Any, **rest: Any) -> None:
 
 def break_down(source: Any, target: Any, settings: Any, **rest: Any) -> None:
     raise ValueError("row 7 of secret.csv")
+
+
+class FullDisk:
+    """A result that no disk has room for."""
+
+    def __reduce__(self) -> Any:
+        raise OSError(errno.ENOSPC, "No space left", "/".join(("", "srv", "of-ada")))
+
+
+def fill_the_disk(source: Any, target: Any, settings: Any, **rest: Any) -> FullDisk:
+    return FullDisk()
+
+
+def write_half(source: Any, target: Any, settings: Any, **rest: Any) -> bytes:
+    """Work whose result is cut short on its way to the disk."""
+    replace = os.replace
+
+    def cut(partial: str, path: str) -> None:
+        os.replace = replace
+        os.truncate(partial, 500)
+        replace(partial, path)
+
+    os.replace = cut
+    return bytes(1000)
 
 
 def exit_at_once(source: Any, target: Any, settings: Any, **rest: Any) -> None:

@@ -1,18 +1,23 @@
 """Fits in child processes: every end they can have, the queue, and who may see what."""
 
+import errno
+import io
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import stand_ins
+from filelock import FileLock
 
 from dashboard import jobs
 from dashboard.jobs import Job, Register, Request
@@ -84,6 +89,210 @@ def test_a_failed_fit_becomes_a_failure_to_show(
     # An unforeseen error shows its id, never its text: that could hold rows or paths.
     assert bool(job.failure.reference) == (kind == "Broken")
     assert "secret" not in str(job.failure)
+
+
+# Put together, as the log shows the lines of the program themselves.
+SECRET = "/".join(("", "srv", "of-ada"))
+
+
+def refusal(number: int) -> Callable[..., Any]:
+    """A call that the system refuses; the words of the error name a path, as some do."""
+
+    def refuse(*given: Any, **more: Any) -> Any:
+        raise OSError(number, f"not in {SECRET}", SECRET)
+
+    return refuse
+
+
+class ThreadChild:
+    """A child in this very process: its work and its pipe are real, and it begins at once."""
+
+    def __init__(self, args: tuple[Any], **how: Any) -> None:
+        (self.connection,) = args
+        self.work = threading.Thread(target=self.run)
+        self.exitcode: int | None = None
+
+    def start(self) -> None:
+        self.connection = self.connection.__class__(os.dup(self.connection.fileno()))
+        self.work.start()
+
+    def run(self) -> None:
+        with self.connection, suppress(EOFError):
+            jobs.do(self.connection.recv(), self.connection)
+        self.exitcode = 0
+
+    def is_alive(self) -> bool:
+        return self.work.is_alive()
+
+    def join(self, timeout: float | None = None) -> None:
+        self.work.join(timeout)
+
+    def kill(self) -> None:
+        pass
+
+
+class ClosedPipe:
+    """The server's end of a pipe to a child that is not there to read."""
+
+    def __init__(self, connection: Any, error: Exception) -> None:
+        self.connection, self.error = connection, error
+
+    def __enter__(self) -> "ClosedPipe":
+        return self
+
+    def __exit__(self, *end: Any) -> None:
+        self.connection.close()
+
+    def send(self, work: Any) -> None:
+        raise self.error
+
+
+def refuse_sending(error: Exception) -> Callable[[pytest.MonkeyPatch], None]:
+    def refuse(patch: pytest.MonkeyPatch) -> None:
+        take = jobs.SPARE.take
+
+        def take_() -> tuple[Any, Any]:
+            process, ours = take()
+            return process, ClosedPipe(ours, error)
+
+        patch.setattr(jobs.SPARE, "take", take_)
+
+    return refuse
+
+
+def refuse_call(target: Any, name: str, call: Callable[..., Any]) -> Callable[..., None]:
+    return lambda patch: patch.setattr(target, name, call)
+
+
+class TestTheSystemRefuses:
+    """Each call of the system on a job's way fails in turn; the job says why, the next one runs."""
+
+    @pytest.fixture(autouse=True)
+    def child(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(jobs._SPAWN, "Process", ThreadChild)
+
+    @pytest.mark.parametrize(
+        ("refuse", "words", "number"),
+        [
+            (refuse_call(tempfile, "mkdtemp", refusal(errno.ENOSPC)), "is full", "ENOSPC"),
+            (refuse_call(tempfile, "mkdtemp", refusal(errno.EMFILE)), "files open", "EMFILE"),
+            (refuse_call(tempfile, "mkdtemp", refusal(errno.ENOENT)), "cannot use", "ENOENT"),
+            (refuse_call(tempfile, "mkdtemp", refusal(errno.EIO)), "refused what", "EIO"),
+            (refuse_call(FileLock, "acquire", refusal(errno.ENOSPC)), "is full", "ENOSPC"),
+            (refuse_call(Path, "mkdir", refusal(errno.EDQUOT)), "keep more files", "EDQUOT"),
+            (refuse_call(jobs._SPAWN, "Pipe", refusal(errno.EMFILE)), "files open", "EMFILE"),
+            (refuse_call(ThreadChild, "start", refusal(errno.ENOMEM)), "too little memory",
+             "ENOMEM"),
+            (refuse_call(ThreadChild, "start", refusal(errno.EAGAIN)), "more threads",
+             "EAGAIN"),
+            (refuse_sending(OSError(errno.ENOMEM, "x")), "too little memory", "ENOMEM"),
+            (refuse_sending(BrokenPipeError(errno.EPIPE, "x")), "exit code 0", ""),
+            (refuse_call(Path, "open", refusal(errno.EMFILE)), "files open", "EMFILE"),
+            (refuse_call(Path, "open", lambda *given: io.BytesIO()), "incomplete", "EOFError"),
+            (refuse_call(Path, "open", lambda *given: io.BytesIO(b"\x80\x05\x95")), "incomplete",
+             "UnpicklingError"),
+        ],
+    )  # fmt: skip
+    def test_before_or_after_the_work(
+        self,
+        start: Callable[..., Job],
+        capsys: pytest.CaptureFixture[str],
+        refuse: Callable[[pytest.MonkeyPatch], None],
+        words: str,
+        number: str,
+    ) -> None:
+        ended: list[Job] = []
+        with pytest.MonkeyPatch.context() as patch:
+            refuse(patch)
+            job = start(stand_ins.finish, ended)
+            job.join(180)
+        assert job.status == "failed"
+        assert ended == []
+        self.names_the_cause(job, words, number, capsys.readouterr().err)
+        self.the_next_one_runs(start)
+
+    @pytest.mark.parametrize(
+        ("run", "words", "number"),
+        [
+            (stand_ins.fill_the_disk, "is full", "ENOSPC"),
+            (stand_ins.write_half, "incomplete", "UnpicklingError"),
+        ],
+    )
+    def test_in_the_child(
+        self, start: Callable[..., Job], capfd: pytest.CaptureFixture[str],
+        run: Callable[..., Any], words: str, number: str,
+    ) -> None:  # fmt: skip
+        job = start(run)
+        job.join(180)
+        assert job.status == "failed"
+        self.names_the_cause(job, words, number, capfd.readouterr().err)
+        self.the_next_one_runs(start)
+
+    def test_a_thread_for_it(
+        self, start: Callable[..., Job], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def refuse(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            job = start(stand_ins.finish)
+        assert job.status == "failed"
+        self.names_the_cause(job, "more threads", "EAGAIN", capsys.readouterr().err)
+        self.the_next_one_runs(start)
+
+    @pytest.mark.parametrize(
+        ("target", "name"),
+        [(jobs.Spare, "renew"), (Job, "_end_child"), (os, "rmdir")],
+    )
+    def test_what_follows_the_result(
+        self, start: Callable[..., Job], target: Any, name: str
+    ) -> None:
+        ended: list[Job] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(target, name, refusal(errno.EMFILE))
+            job = start(stand_ins.finish, ended)
+            job.join(180)
+        assert job.status == "done"
+        assert ended == [job]
+        self.the_next_one_runs(start)
+
+    def test_a_process_ahead_of_the_next_fit(
+        self, start: Callable[..., Job], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(jobs._SPAWN, "Pipe", refusal(errno.EMFILE))
+                jobs.SPARE.keep_one()
+            assert "[EMFILE: " in capsys.readouterr().err
+            self.the_next_one_runs(start)
+        finally:
+            jobs.SPARE.close()
+
+    def test_the_log_as_well(self, start: Callable[..., Job]) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tempfile, "mkdtemp", refusal(errno.ENOSPC))
+            patch.setattr(sys.stderr, "write", refusal(errno.ENOSPC))
+            job = start(stand_ins.finish)
+            job.join(180)
+        assert job.status == "failed"
+        self.names_the_cause(job, "is full", "", "")
+        self.the_next_one_runs(start)
+
+    def names_the_cause(self, job: Job, words: str, number: str, logged: str) -> None:
+        assert job.result is None
+        assert job.failure is not None
+        assert words in job.failure.message
+        assert job.failure.fix
+        assert SECRET not in str(job.failure) + logged
+        assert number in logged
+        assert job.failure.reference in logged or not number
+        assert "fault of the program" not in job.failure.message
+
+    def the_next_one_runs(self, start: Callable[..., Job]) -> None:
+        following = start(stand_ins.finish)
+        following.join(180)
+        assert following.status == "done", following.failure
 
 
 def test_cancel_stops_at_the_next_report(start: Callable[..., Job]) -> None:
