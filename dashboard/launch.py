@@ -20,6 +20,7 @@ from dashboard.mends import keep_answers, keep_made_files
 from dashboard.store import Store, StoreInUseError, default_folder
 from transrec_core.errors import BadSettingError
 from transrec_core.limits import Limits
+from transrec_core.temporary import remove_leftovers
 
 APP = Path(__file__).resolve().with_name("app.py")
 FIRST_PORT = 8501
@@ -189,6 +190,7 @@ def launch(
     allowed = [_name(name) for name in names]
     chosen = choose_port(host, port)
     log.quote_nothing()
+    remove_leftovers()
     SHELF.show(runs)
     if SHELF.place is not None:
         log.write(f"Whoever opens the pages sees the run folders in {SHELF.place}.")
