@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dashboard import log
+from transrec_core import log
 from transrec_core.data.report import EncodingChoice, Problem
 from transrec_core.errors import Cancelled, TransrecError
 from transrec_core.limits import Limits

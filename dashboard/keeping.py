@@ -16,7 +16,6 @@ from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from dashboard import log
 from dashboard.jobs import (
     Loaded,
     LoadedItems,
@@ -34,6 +33,7 @@ from dashboard.store import (
     UnreadableRecordError,
     key_of,
 )
+from transrec_core import log
 from transrec_core.errors import TransrecError
 from transrec_core.settings import Settings
 

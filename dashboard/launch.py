@@ -13,11 +13,12 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime import Runtime
 
-from dashboard import guard, jobs, log
+from dashboard import guard, jobs
 from dashboard.folders import SHELF
 from dashboard.keeping import Keeper
 from dashboard.mends import keep_answers, keep_made_files
 from dashboard.store import Store, StoreInUseError, default_folder
+from transrec_core import log
 from transrec_core.errors import BadSettingError
 from transrec_core.limits import Limits
 from transrec_core.temporary import remove_leftovers

@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from dashboard import log
+from transrec_core import log
 from transrec_core.errors import TransrecError
 from transrec_core.limits import Limits, or_allow_more, size_in_words
 from transrec_core.places import folder_of

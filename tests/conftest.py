@@ -24,6 +24,7 @@ settings.load_profile("brief")
 # No test keeps anything in the folder of whoever runs it.
 os.environ["TRANSREC_STORE"] = "off"
 os.environ["TRANSREC_CACHE"] = "off"
+os.environ["TRANSREC_LOG"] = "off"
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -79,6 +79,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\ntransrec: stopped. Nothing was left half-written.\n")
         return INTERRUPTED
+    except Exception as error:
+        return _failed(_unforeseen(error, given[0]))
+
+
+def _unforeseen(error: Exception, command: str) -> str:
+    """What to say of an error that is no user's fault; the log says where it happened."""
+    from transrec_core.log import ENVIRONMENT, keep_error
+
+    reference, path = keep_error(error, f"in transrec {command}")
+    kept = (
+        f"Please report it with {path}, which says where it happened and quotes no data."
+        if path
+        else f"Name a folder in {ENVIRONMENT}, run it again and report it with the log that is "
+        "written there."
+    )
+    return f"Something went wrong inside transrec (error id {reference}). {kept}"
 
 
 def _failed(message: str) -> int:

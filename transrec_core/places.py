@@ -12,7 +12,7 @@ from transrec_core.errors import BadSettingError
 OFF = "off"
 
 
-def folder_of(variable: str, kind: Literal["data", "cache"]) -> Path | None:
+def folder_of(variable: str, kind: Literal["data", "cache", "log"]) -> Path | None:
     """A folder of ours: what a variable of the environment says, else the platform's.
 
     Parameters
@@ -20,7 +20,7 @@ def folder_of(variable: str, kind: Literal["data", "cache"]) -> Path | None:
     variable
         Its name; ``off`` as its value means none.
     kind
-        What is kept, or what can be made anew.
+        What is kept, what can be made anew, or what has gone wrong.
     """
     asked = os.environ.get(variable, "").strip()
     if asked.lower() == OFF:
@@ -29,7 +29,11 @@ def folder_of(variable: str, kind: Literal["data", "cache"]) -> Path | None:
         return Path(asked).expanduser()
     import platformdirs
 
-    of_platform = platformdirs.user_data_path if kind == "data" else platformdirs.user_cache_path
+    of_platform = {
+        "data": platformdirs.user_data_path,
+        "cache": platformdirs.user_cache_path,
+        "log": platformdirs.user_log_path,
+    }[kind]
     return of_platform("transrec", appauthor=False)
 
 

@@ -102,6 +102,30 @@ def test_check_speaks_of_the_table_where_the_ratings_are_no_use(run, tmp_path):
     assert report["problems"][0]["code"] == "NO_RATINGS"
 
 
+@pytest.mark.parametrize("error", [KeyError, IndexError, ZeroDivisionError, RuntimeError])
+def test_an_unforeseen_error_is_one_line_and_its_traceback_stands_in_the_log(
+    run, ratings, tmp_path, monkeypatch, error
+):
+    somebody = "@".join(("ada", "example.org"))
+
+    def fail(*_arguments, **_options):
+        raise error(somebody)
+
+    monkeypatch.setenv("TRANSREC_LOG", str(tmp_path / "logs"))
+    monkeypatch.setattr("transrec_core.engines.embedded.run_for_lists", fail)
+    code, out, err = run("recommend", ratings, ratings, "--out", tmp_path / "r.csv")
+    assert (code, out) == (2, "")
+    line = one_line(err)
+    reference = line.partition("(error id ")[2][:8]
+    log = tmp_path / "logs" / "errors.log"
+    assert str(log) in line
+    assert somebody not in line
+    text = log.read_text()
+    assert f"error {reference} in transrec recommend" in text
+    assert ", in fail" in text
+    assert somebody not in text
+
+
 def test_what_a_terminal_would_act_on_is_not_written_to_it(run, tmp_path):
     bad = tmp_path / "bad.csv"
     bad.write_text("user,item,rating\nu1,i1,\x1b[2Jfive\u202e\nu2,i2,5\n")

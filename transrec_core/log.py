@@ -1,15 +1,59 @@
-"""What the server's log says of an unforeseen error: where it happened, never with what data."""
+"""What a log says of an unforeseen error: where it happened, never with what data."""
 
 import errno
 import logging
 import os
+import secrets
 import sys
 import threading
 import traceback
 from contextlib import suppress
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Any
 
+from transrec_core.places import folder_of
+
 WITHHELD = "(its words are left out: they may quote the data)"
+
+
+ENVIRONMENT = "TRANSREC_LOG"
+NAME = "errors.log"
+MAX_LOG_BYTES = 2**20
+
+
+def keep_error(error: BaseException, where: str) -> tuple[str, Path | None]:
+    """Write an error to the log file of this account.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    where
+        In what, as the end of a sentence: "in transrec fit".
+
+    Returns
+    -------
+    The id under which it stands there, and the file; ``None`` where none can be written, or
+    ``TRANSREC_LOG`` is off.
+    """
+    reference = secrets.token_hex(4)
+    folder = folder_of(ENVIRONMENT, "log")
+    if folder is None:
+        return reference, None
+    path = folder / NAME
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("a"):
+            pass  # a handler would complain about a place that cannot be written, not raise
+        handler = RotatingFileHandler(path, maxBytes=MAX_LOG_BYTES, backupCount=1, encoding="utf-8")
+    except OSError:
+        return reference, None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    text = f"error {reference} {where}\n{trace(error)}"
+    handler.emit(logging.LogRecord("transrec", logging.ERROR, "", 0, text, None, None))
+    handler.close()
+    return reference, path
 
 
 def write(text: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dashboard import log
+from transrec_core import log
 
 # Put together, as the lines of the program themselves are shown.
 SOMEBODY = "@".join(("ada", "example.org"))
@@ -84,3 +84,28 @@ def test_nor_does_a_thread_that_ends_of_one(capsys: pytest.CaptureFixture[str]) 
     told = capsys.readouterr().err
     assert "transrec: error in a thread" in told
     assert SOMEBODY not in told
+
+
+def test_an_error_is_kept_in_a_file_that_quotes_nothing(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("TRANSREC_LOG", str(tmp_path / "logs"))
+    first, path = log.keep_error(caught(SOMEBODY), "in transrec fit")
+    second, _ = log.keep_error(caught(SOMEBODY), "in transrec fit")
+    assert path == tmp_path / "logs" / "errors.log"
+    text = path.read_text()
+    assert SOMEBODY not in text
+    assert f"error {first} in transrec fit\nTraceback" in text
+    assert f"error {second} in transrec fit\nTraceback" in text
+    monkeypatch.setattr(log, "MAX_LOG_BYTES", len(text))
+    log.keep_error(caught(SOMEBODY), "in transrec fit")
+    assert first not in path.read_text(), "the file does not grow for ever"
+
+
+def test_where_no_log_can_be_written_the_error_has_an_id_all_the_same(
+    tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (str(tmp_path / "file" / "logs"), "off"):
+        monkeypatch.setenv("TRANSREC_LOG", place)
+        reference, path = log.keep_error(caught("x"), "in a test")
+        assert len(reference) == 8
+        assert path is None
