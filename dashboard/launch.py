@@ -204,7 +204,7 @@ def launch(
         APP,
         lifespan=lifespan,
         on_script_error=show_error,
-        middleware=guard.middleware(host, allowed),
+        middleware=guard.middleware(host, allowed, f"/{prefix}" if prefix else ""),
     )
     config: dict[str, object] = {
         "server.address": host,
@@ -212,6 +212,8 @@ def launch(
         "server.headless": not open_browser,
         "server.baseUrlPath": prefix,
         "server.maxUploadSize": limits.upload_mb,
+        # By default pages of several sites of Streamlit's may send messages to these.
+        "client.allowedOrigins": [],
     }
     if host in guard.WILDCARDS:
         # Without a name to show, Streamlit would ask the internet for this computer's address.

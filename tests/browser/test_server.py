@@ -1,6 +1,7 @@
 """What the server refuses, asked over a plain connection."""
 
 import http.client
+import json
 import re
 import socket
 import urllib.parse
@@ -108,13 +109,27 @@ def test_no_file_beside_the_pages_own_is_served(server: str, path: str) -> None:
         assert secret not in content
 
 
-@pytest.mark.parametrize("path", ["/_stcore/agent/interact", "/_stcore/agent/mcp"])
-def test_programs_may_not_drive_the_pages(server: str, path: str) -> None:
-    """Streamlit's agent API, which would run the app for whoever asks, is off."""
-    call = b'{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}'
-    for headers in ({}, {"Origin": FOREIGN}):
-        asked = {**headers, "Content-Type": "application/json", "Accept": "application/json"}
-        assert ask(server, "POST", path, asked, call)[2].count(b"not_available") == 1
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+@pytest.mark.parametrize(
+    "path",
+    ["/_stcore/metrics", "/_stcore/metrics?families=session_events_total",
+     "/_stcore/script-health-check", "/_stcore/agent/interact", "/_stcore/agent/mcp",
+     "/_stcore/agent/openapi.json", "/_stcore/bidi-components/x/y.js", "/_stcore/%6detrics",
+     "/component/x/index.html", "/auth/login", "/oauth2callback"],
+)  # fmt: skip
+def test_what_no_page_asks_for_is_not_there(server: str, method: str, path: str) -> None:
+    """Numbers on all sessions, Streamlit's interface for programs, and the like."""
+    status, _, content = ask(server, method, path, {"Content-Type": "application/json"}, b"{}")
+    assert (status, content) == (404, b"Not found.")
+
+
+def test_no_other_site_may_send_messages_to_a_page(server: str) -> None:
+    status, _, content = ask(server, "GET", "/_stcore/host-config", {})
+    assert status == 200
+    told = json.loads(content)
+    assert told["allowedOrigins"] == []
+    assert not told["enableCustomParentMessages"]
+    assert not told["useExternalAuthToken"]
 
 
 def test_a_run_cannot_be_asked_for_by_its_address(server: str) -> None:

@@ -9,7 +9,14 @@ from dashboard import guard, launch
 from transrec_core.errors import BadSettingError
 
 
-def asked(kind: str, headers: dict[str, str], host: str, names: tuple[str, ...] = ()) -> int:
+def asked(
+    kind: str,
+    headers: dict[str, str],
+    host: str,
+    names: tuple[str, ...] = (),
+    path: str = "/",
+    base_path: str = "",
+) -> int:
     """Status that a request gets from what stands before the app; 200 where it is passed on."""
     sent: list[dict[str, Any]] = []
 
@@ -23,10 +30,10 @@ def asked(kind: str, headers: dict[str, str], host: str, names: tuple[str, ...] 
         return {"type": "http.request", "body": b""}
 
     layers: Any = app
-    for layer in reversed(guard.middleware(host, names)):
+    for layer in reversed(guard.middleware(host, names, base_path)):
         layers = layer.cls(layers, *layer.args, **layer.kwargs)
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": kind, "path": "/", "headers": raw}
+    scope = {"type": kind, "path": path, "headers": raw}
     asyncio.run(layers(scope, receive, send))
     return int(sent[0]["status"])
 
@@ -71,6 +78,25 @@ def test_a_request_has_to_name_this_server(
 def test_a_websocket_has_to_come_from_its_own_page(origin: str, status: int) -> None:
     headers = {"Host": "127.0.0.1:8501", "Origin": origin}
     assert asked("websocket", headers, "127.0.0.1") == status
+
+
+OPEN = ["/", "/compare", "/_stcore/health", "/_stcore/host-config", "/_stcore/stream",
+        "/_stcore/upload_file/session/file", "/media/x.csv", "/static/js/index.js"]  # fmt: skip
+CLOSED = ["/_stcore/metrics", "/_stcore/metrics/", "/_stcore/script-health-check",
+          "/_stcore/agent/interact", "/_stcore/agent/openapi.json", "/_stcore/agent/mcp",
+          "/_stcore/bidi-components/x/y.js", "/_stcore/", "/_stcore/health/../metrics",
+          "/_stcore/of-a-later-version", "//_stcore/metrics", "/component/x/index.html",
+          "/app/static/x", "/auth/login", "/oauth2callback"]  # fmt: skip
+
+
+@pytest.mark.parametrize("base_path", ["", "/transrec"])
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_only_what_pages_ask_for_is_open(kind: str, base_path: str) -> None:
+    given = {"Host": "127.0.0.1:8501"}
+    for paths, status in ((OPEN, 200), (CLOSED, 404)):
+        for path in paths:
+            path = base_path + path
+            assert asked(kind, given, "127.0.0.1", (), path, base_path) == status, path
 
 
 def test_what_is_no_browser_sends_no_origin() -> None:
