@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.insert(0, "app")
     try:
         options = _parser().parse_args(given)
+        options.given = given
         command: Callable[[argparse.Namespace], int] = options.command
         # The dashboard's server has a way of its own to stop.
         stopping = nullcontext() if command is _app else remembering_interrupts()
@@ -656,6 +658,7 @@ def _by_engine(options: argparse.Namespace, command: str) -> int:
         },
         settle=getattr(options, "settle", False),
         raw=getattr(options, "raw_ids", False),
+        command=_repeating(options),
         on_problems=_warn,
     )
     with _progress() as on_progress:
@@ -828,6 +831,21 @@ def _ranked(table: "pd.DataFrame") -> str:
             f"correlation {row['correlation']:.2f}, {row['seconds']:.1f} s"
         )
     return "".join(f"{plain(line, len(line) + 1)}\n" for line in lines)
+
+
+def _repeating(options: argparse.Namespace) -> str:
+    """The command line that was given, but for the address of a cluster: it may bear a token."""
+    words = []
+    given = iter(options.given)
+    for word in given:
+        flag, equals, _ = word.partition("=")
+        # --m alone would be ambiguous.
+        if options.master is not None and len(flag) > 3 and "--master".startswith(flag):
+            if not equals:
+                next(given)
+        else:
+            words.append(word)
+    return shlex.join(["transrec", *words])
 
 
 def _inputs(options: argparse.Namespace) -> list[str]:

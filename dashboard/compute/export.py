@@ -10,7 +10,7 @@ from dashboard.compute.memory import SIDES, remember
 from dashboard.compute.people import users
 from dashboard.compute.runs import new_items
 from dashboard.jobs import Result
-from transrec_core.columns import ITEM, TITLE
+from transrec_core.columns import ITEM, TITLE, USER
 from transrec_core.recommending import listed_methods, named_for, recommend_for
 from transrec_core.reporting.archive import README, factor_files, zip_bytes
 from transrec_core.reporting.bundle import (
@@ -21,10 +21,11 @@ from transrec_core.reporting.bundle import (
 )
 from transrec_core.reporting.tables import csv_bytes, table_bytes
 
-LISTS, METRICS = "recommendations.csv", "metrics.csv"
+LISTS, METRICS, CHOSEN = "recommendations.csv", "metrics.csv", "users.csv"
 CONFIGURATION, COMMANDS = "configuration.json", "commands.txt"
 FILES = {
     LISTS: "a list for everybody, or for those chosen; a column says by which method",
+    CHOSEN: "those chosen, for the command that makes their lists",
     CONFIGURATION: "settings, seed, what validation settled, and hashes of the data",
     COMMANDS: "command lines that repeat the evidence and the lists",
     "evidence.json": "the verdict with all its numbers",
@@ -145,10 +146,13 @@ def everything_zip(
     kind: Literal["csv", "npz"],
 ) -> bytes:
     """Lists by the run's own method, evidence, configuration, commands and factors, as one zip."""
-    files = {
-        LISTS: lists_file(result, chosen, top, own_method(result), "csv", keep_seen),
+    files = {LISTS: lists_file(result, chosen, top, own_method(result), "csv", keep_seen)}
+    if chosen is not None:
+        column = ITEM if new_items(result) else USER
+        files[CHOSEN] = csv_bytes(pd.DataFrame({column: list(chosen)}, dtype="str"), raw=True)
+    files |= {
         CONFIGURATION: configuration(result),
-        COMMANDS: ("\n".join(commands(result)) + "\n").encode(),
+        COMMANDS: ("\n".join(commands(result, "" if chosen is None else CHOSEN)) + "\n").encode(),
     }
     if result.run.comparison is not None:
         files |= {**bundle(result), METRICS: metrics(result)}
@@ -162,8 +166,14 @@ def everything_zip(
     ]
     if result.run.comparison is None:
         lines += ["", f"No evidence: {result.run.no_comparison}"]
+    fitted = result.run.settings.top
+    if top != fitted:
+        lines += ["", f"The lists are {top} long, those that the command makes {fitted}."]
     if keep_seen:
-        lines += ["", "The lists may name what is in the target history already."]
+        lines += [
+            "",
+            "The lists may name what is in the target history already; the command's do not.",
+        ]
     return zip_bytes({README: ("\n".join(lines) + "\n").encode(), **files})
 
 
@@ -172,10 +182,13 @@ def table_csv(frame: pd.DataFrame) -> bytes:
     return csv_bytes(frame)
 
 
-def commands(result: Result) -> tuple[str, str]:
-    """The commands that repeat the evidence and the lists, run beside the files."""
+def commands(result: Result, users: str = "") -> tuple[str, str]:
+    """The commands that repeat the evidence and the lists, run beside the files.
+
+    ``users`` as in ``recommend_command``.
+    """
     settings, facts = result.run.settings, _facts(result)
-    return compare_command(settings, facts), recommend_command(settings, facts)
+    return compare_command(settings, facts), recommend_command(settings, facts, users=users)
 
 
 def _facts(result: Result) -> dict[str, dict[str, Any]]:

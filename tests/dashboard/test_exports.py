@@ -16,6 +16,7 @@ from test_pages import text
 
 from dashboard import compute, jobs
 from transrec_core import cli
+from transrec_core.data.users import read_ids
 from transrec_core.running import Run, run
 from transrec_core.settings import Settings
 
@@ -43,11 +44,24 @@ def test_everything_holds_what_the_single_files_hold(fitted: jobs.Workspace) -> 
     assert {name: files[name] for name in compute.bundle(result)} == compute.bundle(result)
     assert files["metrics.csv"] == compute.metrics(result)
     assert files["commands.txt"].decode().splitlines() == list(compute.commands(result))
+    assert "users.csv" not in files
     factors = opened(compute.factors_zip(result, "npz"))
     assert {f"factors/{name}" for name in factors} <= set(files)
     told = files["README.txt"].decode()
     for name in files:
         assert name in told or name.startswith(("factors/", "README"))
+
+
+def test_the_command_beside_lists_of_chosen_users_makes_those(fitted: jobs.Workspace) -> None:
+    result = shown(fitted)
+    chosen = [*compute.users(result)[:2], "a, b"]
+    files = opened(compute.everything_zip(result, chosen, 3, True, "npz"))
+    words = shlex.split(files["commands.txt"].decode().splitlines()[1], comments=True)
+    options = cli._parser().parse_args(words[1:])
+    assert list(read_ids(files[options.users]).ids) == chosen
+    told = files["README.txt"].decode()
+    assert "The lists are 3 long, those that the command makes 10." in told
+    assert "in the target history already; the command's do not" in told
 
 
 def test_metrics_are_those_of_the_evidence(fitted: jobs.Workspace) -> None:

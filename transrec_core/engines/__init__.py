@@ -47,6 +47,8 @@ class Job:
         Whether validation users settle the source's weight in any case.
     raw
         Whether ids stay as they are in CSV.
+    command
+        The command line that was given, for the evidence to tell; empty where there is none.
     on_progress
         Told how far the work is; what it raises stops it.
     on_problems
@@ -63,6 +65,7 @@ class Job:
     users: Sequence[str] | None = None
     settle: bool = False
     raw: bool = False
+    command: str = ""
     on_progress: "OnProgress | None" = None
     on_problems: "Callable[[str, Sequence[Problem]], None] | None" = None
 

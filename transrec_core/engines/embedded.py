@@ -2,8 +2,9 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from transrec_core.engines import Job
 from transrec_core.engines.folder import (
@@ -68,11 +69,15 @@ class Engine:
         )
         job.tell_checks(comparison)
         seconds = time.perf_counter() - started
-        data = describe(source, target)
-        for side, files in (("source", job.source_items), ("target", job.target_items)):
-            if files:
-                data[side]["items_files"] = list(files)
-        write_bundle(Path(out), comparison, job.settings, data, seconds, raw=job.raw)
+        write_bundle(
+            Path(out),
+            comparison,
+            job.settings,
+            _facts(job, source, target),
+            seconds,
+            raw=job.raw,
+            command=job.command,
+        )
 
     def recommend(self, job: Job, out: str) -> None:
         """See ``engines.Engine``."""
@@ -106,15 +111,27 @@ class Engine:
             on_progress=job.on_progress,
         )
         job.tell_checks(result.comparison)
+        result = replace(result, data=_facts(job, source, target))
         path = Path(out)
         if _is_folder(out):
-            write_run_folder(result, path)
+            write_run_folder(result, path, command=job.command)
             return
         texts = {"source_items": job.source_items, "target_items": job.target_items}
         files = {"source": job.source, "target": job.target}
         files |= {name: given[-1] for name, given in texts.items() if given}
         about = {name: Path(file).name for name, file in files.items()}
         save_run(result, path, {"name": path.stem, **about})
+
+
+def _facts(job: Job, source: "Ratings", target: "Ratings") -> dict[str, dict[str, Any]]:
+    """What a run tells of its data: sizes and hashes, and which files of texts there were."""
+    facts = describe(source, target)
+    for side, files in (("source", job.source_items), ("target", job.target_items)):
+        if files:
+            facts[side]["items_files"] = list(files)
+            asked = {file: job.format(file).asked for file in files}
+            facts[side]["items_asked"] = {file: said for file, said in asked.items() if said}
+    return facts
 
 
 def _is_folder(out: str) -> bool:

@@ -46,7 +46,7 @@ from transrec_core.persistence.consistency import UnknownContentError
 from transrec_core.persistence.evidence import MOST, read_evidence, read_json
 from transrec_core.persistence.objects import instance
 from transrec_core.recommending import listed_users
-from transrec_core.reporting.bundle import BUNDLE, plain_values, write_bundle
+from transrec_core.reporting.bundle import BUNDLE, compare_command, plain_values, write_bundle
 from transrec_core.reporting.bundle import EVIDENCE as EVIDENCE_FILE
 from transrec_core.reporting.saving import atomic_file, atomic_folder, write_atomically
 from transrec_core.running import Run, recommend_from
@@ -127,7 +127,7 @@ LONGEST_TEXT = 1000
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def write_run_folder(run: Run, folder: str | Path) -> None:
+def write_run_folder(run: Run, folder: str | Path, *, command: str = "") -> None:
     """Write a run of the embedded engine as a folder, whole or not at all.
 
     Parameters
@@ -136,6 +136,8 @@ def write_run_folder(run: Run, folder: str | Path) -> None:
         Data, evidence and fit. A fit of new items has lists and evidence alone in its folder.
     folder
         New, empty, or an earlier run folder, which is replaced.
+    command
+        The command line that was given; by default one that repeats the comparison.
 
     Raises
     ------
@@ -148,7 +150,15 @@ def write_run_folder(run: Run, folder: str | Path) -> None:
     require_replaceable(folder)
     with atomic_folder(folder, TOP_LEVEL) as new:
         if run.comparison is not None:
-            write_bundle(new / EVIDENCE, run.comparison, run.settings, run.data, run.seconds)
+            told = command or compare_command(run.settings, run.data, out=str(folder / EVIDENCE))
+            write_bundle(
+                new / EVIDENCE,
+                run.comparison,
+                run.settings,
+                run.data,
+                run.seconds,
+                command=told,
+            )
         contents = {part: write_part(new, part, tables) for part, tables in _tables(run)}
         facts = run_json(
             "embedded",

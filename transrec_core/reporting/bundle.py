@@ -26,7 +26,7 @@ def evidence_json(
     data: Mapping[str, Mapping[str, Any]],
     seconds: float,
     *,
-    engine: Sequence[str] = (),
+    command: str = "",
 ) -> dict[str, Any]:
     """Build the content of ``evidence.json`` from plain JSON values, without NaN.
 
@@ -41,8 +41,8 @@ def evidence_json(
         data came from a file, ``file``.
     seconds
         Wall time of the whole run.
-    engine
-        Flags that name the engine, where it is not the embedded one.
+    command
+        The command line that was given; by default one that repeats the comparison.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def evidence_json(
         "test_users": comparison.test_users,
         "validation_users": comparison.validation_users,
         "seconds": seconds,
-        "command": compare_command(settings, data, engine=engine),
+        "command": command or compare_command(settings, data),
     }
     evidence["checks"] = [problem.to_json() for problem in comparison.checks]
     if comparison.crosslisted is not None:
@@ -98,45 +98,90 @@ def plain_values(value: Any) -> Any:
     return value
 
 
+WITHOUT_FLAG = ("alpha0", "regularization_exponent", "test_share", "min_target")
+"""Settings that Python alone can choose."""
+
+
 def compare_command(
-    settings: Settings, data: Mapping[str, Mapping[str, Any]], *, engine: Sequence[str] = ()
+    settings: Settings,
+    data: Mapping[str, Mapping[str, Any]],
+    *,
+    out: str = "evidence",
+    raw: bool = False,
+    engine: Sequence[str] = (),
 ) -> str:
-    """Build the command line that repeats a comparison, run beside the files."""
-    shots = ["--shots", ",".join(map(str, settings.shots))]
-    return shlex.join([*_command("compare", "evidence", settings, data), *shots, *engine])
+    """Build the command line that repeats a comparison, run beside the files.
+
+    Parameters
+    ----------
+    settings
+        What was asked for. What the command line cannot ask for is said in a comment behind it.
+    data
+        As in ``evidence_json``; beside ``file``, ``asked`` may say how it was read,
+        ``items_files`` which texts there were, and ``items_asked`` how each of them was read.
+    out
+        The folder.
+    raw
+        Whether ids are left as they are in CSV.
+    engine
+        Flags that name the engine, where it is not the embedded one.
+    """
+    more = ["--shots", ",".join(map(str, settings.shots)), *(["--raw-ids"] if raw else [])]
+    return _command("compare", out, settings, data, [*more, *engine])
 
 
-def recommend_command(settings: Settings, data: Mapping[str, Mapping[str, Any]]) -> str:
-    """Build the command line that makes the lists again, run beside the files."""
-    return shlex.join([*_command("recommend", "recommendations.csv", settings, data), "--settle"])
+def recommend_command(
+    settings: Settings, data: Mapping[str, Mapping[str, Any]], *, users: str = ""
+) -> str:
+    """Build the command line that makes the lists again, run beside the files.
+
+    ``users`` is the file of those who get lists; else they are all of the source. The others are
+    as in ``compare_command``.
+    """
+    more = ["--settle", *(["--users", users] if users else [])]
+    return _command("recommend", "recommendations.csv", settings, data, more)
 
 
 def _command(
-    command: str, out: str, settings: Settings, data: Mapping[str, Mapping[str, Any]]
-) -> list[str]:
+    command: str,
+    out: str,
+    settings: Settings,
+    data: Mapping[str, Mapping[str, Any]],
+    more: Sequence[str],
+) -> str:
     facts = [data.get(domain, {}) for domain in ("source", "target")]
     words = ["transrec", command]
     words += [
         _path(fact.get("file", domain))
         for domain, fact in zip(("SOURCE", "TARGET"), facts, strict=True)
     ]
-    words += ["--out", out]
+    words += ["--out", _path(out)]
     for domain, fact in zip(("source", "target"), facts, strict=True):
         for name, value in fact.get("asked", {}).items():
             words.append(f"--{name}={domain}={value}")
     for flag, fact in zip(("--source-items", "--items"), facts, strict=True):
         for file in fact.get("items_files", ()):
             words += [flag, _path(file)]
+            for name, value in fact.get("items_asked", {}).get(file, {}).items():
+                words.append(f"--{name}={_path(file)}={value}")
     words += ["--feedback", settings.feedback]
     words += ["--method", settings.method, "--model", settings.model]
     words += ["--rank", "auto" if settings.rank is None else str(settings.rank)]
     words += ["--lam", "auto" if settings.lam is None else repr(settings.lam)]
-    words += ["--cold", settings.cold, "--budget", f"{settings.budget:g}"]
+    words += ["--cold", settings.cold, "--budget", repr(settings.budget).removesuffix(".0")]
     words += ["--deep"] if settings.deep else []
     words += ["--merge-editions"] if settings.merge_editions else []
-    words += ["--text-model", settings.text_model] if settings.text_model != TFIDF else []
+    words += [f"--text-model={settings.text_model}"] if settings.text_model != TFIDF else []
     words += ["--leave-out-crosslisted"] if settings.leave_out_crosslisted else []
-    return [*words, "--top", str(settings.top), "--seed", str(settings.seed)]
+    words += ["--top", str(settings.top), "--seed", str(settings.seed), *more]
+    return shlex.join(words) + _unsaid(settings)
+
+
+def _unsaid(settings: Settings) -> str:
+    """A comment of the shell on what the command cannot ask for; empty where it says all."""
+    names = [name for name in WITHOUT_FLAG if getattr(settings, name) != getattr(Settings, name)]
+    told = ", ".join(f"{name} = {getattr(settings, name):g}" for name in names)
+    return f"  # without {told}, which Python alone can choose" if told else ""
 
 
 def _path(file: object) -> str:
@@ -196,13 +241,13 @@ def bundle_files(
     seconds: float,
     *,
     raw: bool = False,
-    engine: Sequence[str] = (),
+    command: str = "",
 ) -> dict[str, bytes]:
     """Content of every file of the bundle by name, in the order to write them.
 
-    ``raw`` as in ``table_bytes``, ``engine`` as in ``evidence_json``.
+    ``raw`` as in ``table_bytes``, ``command`` as in ``evidence_json``.
     """
-    evidence = evidence_json(comparison, settings, data, seconds, engine=engine)
+    evidence = evidence_json(comparison, settings, data, seconds, command=command)
     kinds = [kind for kind in (comparison.ranking, comparison.ratings) if kind is not None]
     per_user = pd.concat([kind.per_user for kind in kinds], ignore_index=True)
     text = json.dumps(evidence, indent=2, ensure_ascii=False, allow_nan=False)
@@ -221,17 +266,18 @@ def write_bundle(
     seconds: float,
     *,
     raw: bool = False,
-    engine: Sequence[str] = (),
+    command: str = "",
 ) -> None:
     """Write ``evidence.json``, ``per_user.csv`` and ``report.html`` into a folder.
 
     The folder is made where there is none; one of an earlier bundle is replaced in one step. See
-    ``write_folder``. ``raw`` as in ``table_bytes``, ``engine`` as in ``evidence_json``.
+    ``write_folder``. ``raw`` as in ``table_bytes``, ``command`` as in ``evidence_json``.
 
     Raises
     ------
     OSError
         When the folder cannot be written.
     """
-    files = bundle_files(comparison, settings, data, seconds, raw=raw, engine=engine)
+    command = command or compare_command(settings, data, out=str(folder), raw=raw)
+    files = bundle_files(comparison, settings, data, seconds, raw=raw, command=command)
     write_folder(Path(folder), files)

@@ -1,18 +1,29 @@
 """The evidence bundle: the contract of ``evidence.json`` and a report that needs nothing else."""
 
 import dataclasses
+import html
 import json
 import re
 import shlex
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from transrec_core import cli
 from transrec_core.cli import _parser
+from transrec_core.data.formats import FileFormat
 from transrec_core.reporting import bundle_files, evidence_json, report_html, write_bundle
-from transrec_core.reporting.bundle import metrics_table, recommend_command
+from transrec_core.reporting.bundle import (
+    WITHOUT_FLAG,
+    compare_command,
+    metrics_table,
+    recommend_command,
+)
 from transrec_core.reporting.curve import _ticks, curve_svg
-from transrec_core.settings import Settings
+from transrec_core.settings import METHODS, Settings
 
 ATTACK = '"><script>alert(1)</script><img src=http://x.example/y onerror=alert(2)>&amp;'
 
@@ -93,11 +104,92 @@ def test_the_command_repeats_the_run(cases, settings):
             assert getattr(options, name) == getattr(settings, name), name
 
 
-def test_the_command_names_the_engine(cases):
+def test_the_command_names_the_engine_and_the_folder(cases):
     flags = ["--engine", "spark", "--factorizer", "mllib"]
-    found = evidence_json(cases.comparison(), Settings(), cases.data(), 1.0, engine=flags)
-    options = _parser().parse_args(shlex.split(found["command"])[1:])
+    command = compare_command(Settings(), cases.data(), out="-my folder", raw=True, engine=flags)
+    options = _parser().parse_args(shlex.split(command)[1:])
     assert (options.engine, options.factorizer) == ("spark", "mllib")
+    assert (options.out, options.raw_ids) == (Path("./-my folder"), True)
+
+
+def test_the_folder_that_is_written_stands_in_its_command(cases, tmp_path):
+    for command, wanted in (("", ["--out", str(tmp_path / "ev0")]), ("transrec fit a b", ["fit"])):
+        write_bundle(
+            tmp_path / "ev0", cases.comparison(), Settings(), cases.data(), 1.0, command=command
+        )
+        command = json.loads((tmp_path / "ev0" / "evidence.json").read_text())["command"]
+        assert set(wanted) <= set(shlex.split(command))
+        assert html.escape(command) in (tmp_path / "ev0" / "report.html").read_text()
+
+
+def test_what_no_flag_can_say_is_said_in_a_comment():
+    settings = Settings(alpha0=0.5, min_target=3)
+    for command in (compare_command(settings, {}), recommend_command(settings, {})):
+        assert "  # without alpha0 = 0.5, min_target = 3, which Python alone" in command
+        _parser().parse_args(shlex.split(command, comments=True)[1:])
+    # Whatever is not among those has a flag, and stands in the command.
+    flagged = {name for name in vars(Settings()) if name not in WITHOUT_FLAG}
+    parsed = _parser().parse_args(shlex.split(compare_command(Settings(), {}))[1:])
+    assert flagged <= set(vars(parsed))
+
+
+names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
+flags = st.fixed_dictionaries(
+    {},
+    optional={
+        "encoding": st.sampled_from(["cp1252", "gbk"]),
+        "delimiter": st.sampled_from(["tab", "::", "="]),
+        "header": st.sampled_from(["yes", "no"]),
+        "user-column": names,
+        "rating-column": st.just("") | names,
+        "duplicates": st.sampled_from(["mean", "refuse"]),
+    },
+)
+
+
+@given(
+    settings=st.builds(
+        Settings,
+        feedback=st.sampled_from(["auto", "ratings", "implicit"]),
+        method=st.sampled_from(METHODS),
+        deep=st.booleans(),
+        model=st.sampled_from(["als", "nmf"]),
+        rank=st.none() | st.integers(1, 1024),
+        lam=st.none() | st.floats(0, 1000),
+        shots=st.sets(st.integers(0, 50), min_size=1).map(lambda found: tuple(sorted(found))),
+        top=st.integers(1, 1000),
+        budget=st.floats(0.001, 1000),
+        cold=st.sampled_from(["users", "items"]),
+        merge_editions=st.booleans(),
+        leave_out_crosslisted=st.booleans(),
+        text_model=st.sampled_from(["tfidf", "a b", "-m"]),
+        seed=st.integers(0, 2**32 - 1),
+    ),
+    files=st.lists(names, min_size=4, max_size=4, unique=True),
+    said=st.lists(flags, min_size=4, max_size=4),
+    out=names,
+    raw=st.booleans(),
+)
+def test_the_command_says_all_that_was_asked_for(settings, files, said, out, raw):
+    data = {
+        side: {
+            "file": files[place], "asked": said[place], "items_files": [files[place + 2]],
+            "items_asked": {files[place + 2]: said[place + 2]},
+        }
+        for place, side in enumerate(("source", "target"))
+    }  # fmt: skip
+    options = _parser().parse_args(
+        shlex.split(compare_command(settings, data, out=out, raw=raw))[1:]
+    )
+    assert cli._settings(options) == settings
+    assert Path(options.out) == Path(f"./{out}" if out.startswith("-") else out)
+    assert options.raw_ids == raw
+    read = [options.source, options.target, *options.source_items, *options.items]
+    for role, file, name, wanted in zip(
+        ("source", "target", "source-items", "items"), read, files, said, strict=True
+    ):
+        assert file == (f"./{name}" if name.startswith("-") else name)
+        assert cli._format(options, role, file) == FileFormat.of(wanted)
 
 
 def test_the_bundle_is_a_folder_of_three_files(cases, tmp_path):

@@ -49,7 +49,7 @@ from transrec_core.evidence.results import Chosen, Comparison
 from transrec_core.places import require_folder
 from transrec_core.progress import Meter
 from transrec_core.recommending import recommend_for
-from transrec_core.reporting.bundle import BUNDLE, write_bundle
+from transrec_core.reporting.bundle import BUNDLE, compare_command, write_bundle
 from transrec_core.reporting.saving import atomic_folder, write_atomically
 from transrec_core.running import lists_hang_on_evidence
 from transrec_core.settings import Settings
@@ -109,8 +109,8 @@ class Engine:
             )
         job.tell_checks(comparison)
         seconds = time.perf_counter() - started
-        facts, engine = _facts(people), self._flags()
-        write_bundle(Path(out), comparison, settings, facts, seconds, raw=job.raw, engine=engine)
+        facts, command = _facts(people), self._command(job, settings, people, out)
+        write_bundle(Path(out), comparison, settings, facts, seconds, raw=job.raw, command=command)
 
     def recommend(self, job: Job, out: str) -> None:
         """See ``engines.Engine``."""
@@ -155,7 +155,7 @@ class Engine:
                     _facts(people),
                     time.perf_counter() - started,
                     raw=job.raw,
-                    engine=self._flags(),
+                    command=self._command(job, settings, people, str(Path(out, EVIDENCE))),
                 )
             meter.report(0.8, "Writing lists")
             contents = {LISTS: _rows(_lists(people, fit, settings, chosen), new / LISTS, spark)}
@@ -180,9 +180,14 @@ class Engine:
             )
             write_atomically(new / RUN, facts)
 
-    def _flags(self) -> list[str]:
-        """What a command needs to run here; the master stays out, a URL may bear a token."""
-        return ["--engine", "spark", *(["--factorizer", "mllib"] if self.by_mllib else [])]
+    def _command(self, job: Job, settings: Settings, people: People, out: str) -> str:
+        """The command that was given, or one that repeats the comparison.
+
+        The master stays out, a URL may bear a token.
+        """
+        engine = ["--engine", "spark", *(["--factorizer", "mllib"] if self.by_mllib else [])]
+        facts = _facts(people)
+        return job.command or compare_command(settings, facts, out=out, raw=job.raw, engine=engine)
 
     def _fit(
         self, people: People, settings: Settings, meter: Meter, settled: Settled | None
