@@ -29,7 +29,7 @@ from transrec_core.data.report import EncodingChoice, Problem
 from transrec_core.errors import Cancelled, TransrecError
 from transrec_core.limits import Limits
 from transrec_core.settings import Settings
-from transrec_core.system import ignore_interrupts, lower_priority, was_killed
+from transrec_core.system import give_memory_back, ignore_interrupts, lower_priority, was_killed
 from transrec_core.temporary import temporary_folder
 
 if TYPE_CHECKING:
@@ -476,7 +476,7 @@ class Job:
             self.failure = failure_of(error, "around a fit")
         finally:
             self.status = status
-        for work in (self._end_child, SPARE.renew, self._after):
+        for work in (self._end_child, SPARE.renew, self._after, give_memory_back):
             try:
                 work()
             except Exception as error:

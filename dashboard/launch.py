@@ -13,10 +13,9 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime import Runtime
 
-from dashboard import guard, jobs
+from dashboard import guard, jobs, mends
 from dashboard.folders import SHELF
 from dashboard.keeping import Keeper
-from dashboard.mends import keep_answers, keep_made_files
 from dashboard.store import Store, StoreInUseError, default_folder
 from transrec_core import log
 from transrec_core.errors import BadSettingError
@@ -27,7 +26,7 @@ APP = Path(__file__).resolve().with_name("app.py")
 FIRST_PORT = 8501
 PORTS_TRIED = 100
 REAP_SECONDS = 600.0
-MADE_FILE_SECONDS = 60.0
+MEND_SECONDS = 60.0
 
 
 def port_is_free(host: str, port: int) -> bool:
@@ -69,13 +68,10 @@ def choose_port(host: str, port: int | None) -> int:
 
 @contextlib.asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[dict[str, object]]:
-    """Drop idle workspaces and made files as it runs; end child processes when it stops."""
-    keep_answers()
-    clear_files = keep_made_files(Runtime.instance().media_file_mgr)
-    tasks = [
-        asyncio.create_task(every(REAP_SECONDS, jobs.REGISTER.sweep)),
-        asyncio.create_task(every(MADE_FILE_SECONDS, clear_files)),
-    ]
+    """Drop what is idle, made for a download or of a closed tab; end child processes at its end."""
+    tasks = [asyncio.create_task(every(REAP_SECONDS, jobs.REGISTER.sweep, in_thread=True))]
+    for work in mends.mend(Runtime.instance()):
+        tasks.append(asyncio.create_task(every(MEND_SECONDS, work)))
     jobs.SPARE.keep_one()
     try:
         yield {}
@@ -85,12 +81,15 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, object]]:
         jobs.REGISTER.close()
 
 
-async def every(seconds: float, work: Callable[[], None]) -> None:
-    """Do some work in a thread, again and again, until it is cancelled; a failure is logged."""
+async def every(seconds: float, work: Callable[[], None], *, in_thread: bool = False) -> None:
+    """Do some work again and again, until it is cancelled; a failure is logged."""
     while True:
         await asyncio.sleep(seconds)
         try:
-            await asyncio.to_thread(work)
+            if in_thread:
+                await asyncio.to_thread(work)
+            else:
+                work()
         except Exception as error:
             log.tell(error, secrets.token_hex(4), "in the server's own work")
 

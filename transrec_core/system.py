@@ -6,6 +6,7 @@ No other module makes them: what Linux has, macOS or Windows may lack, and a san
 # psutil is imported where it is used: help has to be quick.
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -106,6 +107,17 @@ def process_memory(pid: int | None = None, *, descendants: bool = False) -> int:
         with contextlib.suppress(psutil.Error):
             held += process.memory_info().rss
     return held
+
+
+def give_memory_back() -> None:
+    """Let the system have memory that is no longer needed, where the allocator can be asked to.
+
+    The GNU C library otherwise keeps what lies below anything that is still in use: the memory of a
+    dropped run would stay with the process.
+    """
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def left_of_addresses() -> Iterator[int]:
