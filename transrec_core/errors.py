@@ -57,6 +57,10 @@ class NoOverlapError(TransrecError):
     """Source and target share no users, so nothing can be transferred through them."""
 
 
+class NothingNewError(TransrecError):
+    """Everybody had every item already, so there is nothing to recommend."""
+
+
 class TooFewUsersError(TransrecError):
     """There are too few users to say anything about transfer with the data at hand."""
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from transrec_core.baselines import POPULARITY
 from transrec_core.columns import (
     DESCRIPTION,
     GENRES,
@@ -53,6 +54,14 @@ def unknown_users(pair: DomainPair, users: Sequence[str]) -> list[str]:
     return [str(user) for user in ids[nowhere]]
 
 
+def users_with_everything(pair: DomainPair, users: Sequence[str] | pd.Index) -> list[str]:
+    """Those of the users (items, where these are new) for whom no target item is left to list."""
+    ids = pd.Index([str(user) for user in users], dtype=object)
+    rows = pair.target.rows_of(ids)
+    counts = np.where(rows >= 0, pair.target.counts[rows], 0)
+    return [str(user) for user in ids[counts == len(pair.target.items)]]
+
+
 def recommend_for(
     fit: TransferFit,
     users: Sequence[str],
@@ -70,7 +79,8 @@ def recommend_for(
     fit
         The fitted domains.
     users
-        User ids; each gets a list, also one that neither domain knows (popular items).
+        User ids; each gets a list, also one that neither domain knows (popular items), but for
+        those who had every item already.
     top
         Items a list, at most.
     method
@@ -86,7 +96,7 @@ def recommend_for(
     Returns
     -------
     user_id, item_id, rank (from 1), score, method (the one that really served the user)[, title];
-    users in the order given.
+    users in the order given, all scores finite: ``popularity`` serves where a method has none.
 
     Raises
     ------
@@ -145,7 +155,12 @@ def _lists(
             who = np.flatnonzero(served == name)
             rows = source_rows[who]
             scores[who] = _scores(fit, popularity, str(name), seen[who], rows, settled)
+        # What is not a number has no place in a list, nor has its neighbour one by right.
+        bad = ~np.isfinite(scores).all(axis=1)
+        scores[bad], served[bad] = popularity, POPULARITY
         best = top_items(scores, top, None if keep_seen else seen)
+        listable = scores.shape[1] - (0 if keep_seen else np.diff(seen.indptr))
+        assert ((best >= 0).sum(axis=1) == np.minimum(listable, top)).all(), "a list is too short"
         row, place = np.nonzero(best >= 0)
         column = best[row, place]
         lists = pd.DataFrame(

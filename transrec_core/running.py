@@ -18,13 +18,15 @@ from transrec_core.data.interactions import Interactions
 from transrec_core.data.items import Items
 from transrec_core.data.linking import DomainPair, link, require_overlap
 from transrec_core.data.ratings import Ratings
-from transrec_core.data.report import Problem
+from transrec_core.data.report import Problem, plural
 from transrec_core.errors import (
     AllCrosslistedError,
     BadSettingError,
     NoOverlapError,
+    NothingNewError,
     RankTooLargeError,
     TooFewUsersError,
+    TransrecWarning,
     UnknownUserWarning,
 )
 from transrec_core.evidence.budget import factorizing_seconds
@@ -43,7 +45,13 @@ from transrec_core.evidence.sparsity import as_table as sparsity_table
 from transrec_core.factors.kernels import kernels_are_compiled
 from transrec_core.factors.solver import factorize
 from transrec_core.progress import UNTOLD, Meter, OnProgress, Progress
-from transrec_core.recommending import listed_users, lists_for, named_for, unknown_users
+from transrec_core.recommending import (
+    listed_users,
+    lists_for,
+    named_for,
+    unknown_users,
+    users_with_everything,
+)
 from transrec_core.reporting.sentences import method_inside, unknown_sentence
 from transrec_core.settings import TFIDF, Settings
 from transrec_core.transfer.factorizations import Factorizations, WarmStart
@@ -166,7 +174,7 @@ def run(
     earlier = start.factors if long and start is not None and start.grounds == grounds else None
     factorizations = Factorizations(earlier)
     comparison = None
-    reason = ""
+    reason = "" if compare else "It was not asked for."
     if compare:
         try:
             comparison = linked.compare(settings, meter.part(0, 0.85), factorizations)
@@ -362,19 +370,58 @@ def recommend_from(
 def lists_from(
     result: Run, *, users: Sequence[str] | None = None, top: int | None = None
 ) -> Iterator[pd.DataFrame]:
-    """The same lists, some users at a time: one table after the other, at least one."""
-    settings, items = result.settings, result.target_items
+    """The same lists, some users at a time: one table after the other, at least one.
+
+    Raises
+    ------
+    NothingNewError
+        Everybody had every item already.
+    """
+    asked = listed_users(result.pair) if users is None else users
     if users is not None:
-        _warn_of_unknown(result.pair, users, settings.cold)
+        _warn_of_unknown(result.pair, users, result.settings.cold)
+    if warn_of_nothing_new(result, asked) == len(asked) > 0:
+        raise NothingNewError(
+            f"There is nothing to list: {_nothing_new(len(asked), result.settings.cold)}.",
+            "Choose others, or give more of the target catalogue.",
+        )
+    return list_parts(result, asked, top=top)
+
+
+def list_parts(
+    result: Run, users: Sequence[str] | pd.Index, *, top: int | None = None
+) -> Iterator[pd.DataFrame]:
+    """The same without warnings, of some users among others who are asked for."""
+    settings, items = result.settings, result.target_items
     parts = lists_for(
         result.fit,
-        listed_users(result.pair) if users is None else users,
+        users,
         top=settings.top if top is None else top,
         method=settings.method,
         chosen=result.chosen,
         items=None if settings.cold == "items" else items,
     )
     return (_named(part, settings.cold, items) for part in parts)
+
+
+def warn_of_nothing_new(result: Run, ids: Sequence[str] | pd.Index) -> int:
+    """Warn of those who get no list as they had every item already; how many they are."""
+    complete = users_with_everything(result.pair, ids)
+    if complete:
+        cold = result.settings.cold
+        warnings.warn(
+            f"{_nothing_new(len(complete), cold)} (such as {complete[0]!r}): no list can "
+            f"be made for {'it' if len(complete) == 1 else 'them'}.",
+            TransrecWarning,
+            stacklevel=3,
+        )
+    return len(complete)
+
+
+def _nothing_new(count: int, cold: str) -> str:
+    if cold == "items":
+        return plural(count, "item is", "items are") + " known to every user of the target"
+    return plural(count, "user has", "users have") + " every item of the target already"
 
 
 def _warn_of_unknown(pair: DomainPair, ids: Sequence[str], cold: str) -> None:

@@ -19,6 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fuzzing import Case, cases, judge
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from transrec_core.errors import TransrecWarning
+
 BATCH = 25
 
 
@@ -28,6 +30,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     warnings.simplefilter("error", RuntimeWarning)
+    warnings.simplefilter("ignore", TransrecWarning)
     outcomes: Counter[str] = Counter()
     failures: Counter[str] = Counter()
     until = time.monotonic() + 60 * options.minutes

@@ -18,7 +18,9 @@ from transrec_core.errors import (
     BadSettingError,
     Cancelled,
     NoOverlapError,
+    NothingNewError,
     RankTooLargeError,
+    TransrecWarning,
     UnknownUserWarning,
 )
 from transrec_core.recommending import listed_methods, listed_users
@@ -231,6 +233,43 @@ def test_history_is_best_first_and_empty_for_strangers(pair):
     named = tr.history(pair.target, "u002", items)
     assert sorted(named["title"])[-1] == "Only one"
     assert (named["title"] == "").sum() == 13
+
+
+def test_whoever_has_no_finite_score_is_served_by_popularity_and_says_so(done):
+    place = done.pair.source.users.get_loc("u001")
+    fit = done.fit.by("factor_map")
+    features = fit.knowledge.features.copy()
+    features[place] = np.nan
+    broken = replace(fit, knowledge=replace(fit.knowledge, features=features))
+    lists = tr.recommend_for(broken, ["u000", "u001", "u239"], method="factor_map")
+    assert np.isfinite(lists["score"]).all()
+    served = lists.groupby("user_id")["method"].unique().map(list).to_dict()
+    assert served == {
+        "u000": ["factor_map"], "u001": ["popularity"], "u239": ["factor_map"]
+    }  # fmt: skip
+
+
+def test_who_had_every_item_is_told_of_and_nobody_else_is_left_out(pair, tmp_path):
+    """One user of the source has all of the target; all others get their lists."""
+    everything = pd.DataFrame({"user_id": "u000", "item_id": pair.target.items, "rating": 4.0})
+    target = ratings_of(pair.target, "t.csv")
+    others = target.frame[target.frame["user_id"] != "u000"]
+    full = replace(target, frame=pd.concat([others, everything], ignore_index=True))
+    result = tr.run(ratings_of(pair.source, "s.csv"), full, QUICK, compare=False)
+    with pytest.warns(TransrecWarning, match=r"1 user has every item .*'u000'.*no list") as told:
+        lists = recommend_from(result)
+    assert len(told) == 1
+    assert set(lists["user_id"]) == set(pair.source.users) - {"u000"}
+    with (
+        pytest.warns(TransrecWarning),
+        pytest.raises(NothingNewError, match="nothing to list: 1 user has every item"),
+    ):
+        recommend_from(result, users=["u000"])
+    with pytest.warns(TransrecWarning, match="1 user has every item"):
+        tr.write_run_folder(result, tmp_path / "run")
+    opened = tr.open_run_folder(tmp_path / "run")
+    assert opened.run.no_comparison == "It was not asked for."
+    assert set(pd.concat(opened.all_lists())["user_id"]) == set(lists["user_id"])
 
 
 def test_the_public_names_exist():

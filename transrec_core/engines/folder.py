@@ -49,7 +49,7 @@ from transrec_core.recommending import listed_users
 from transrec_core.reporting.bundle import BUNDLE, compare_command, plain_values, write_bundle
 from transrec_core.reporting.bundle import EVIDENCE as EVIDENCE_FILE
 from transrec_core.reporting.saving import atomic_file, atomic_folder, write_atomically
-from transrec_core.running import Run, recommend_from
+from transrec_core.running import Run, list_parts, warn_of_nothing_new
 from transrec_core.settings import Settings
 from transrec_core.space import ItemMap, item_map
 from transrec_core.transfer.fitting import TransferFit
@@ -259,10 +259,11 @@ def _tables(run: Run) -> "Iterator[tuple[str, Iterator[pa.Table]]]":
 
 def _lists(run: Run) -> Iterator[pa.Table]:
     users = sorted(map(str, listed_users(run.pair)))
+    warn_of_nothing_new(run, users)
     schema = SCHEMAS[LISTS] if run.target_items is None else TITLED_LISTS
     for start in range(0, len(users), USERS_AT_ONCE):
-        frame = recommend_from(run, users=users[start : start + USERS_AT_ONCE])
-        yield pa.Table.from_pandas(frame[schema.names], schema, preserve_index=False)
+        for frame in list_parts(run, users[start : start + USERS_AT_ONCE]):
+            yield pa.Table.from_pandas(frame[schema.names], schema, preserve_index=False)
 
 
 def factor_table(
