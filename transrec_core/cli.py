@@ -5,8 +5,10 @@ import json
 import os
 import shlex
 import sys
+import textwrap
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
     from transrec_core.data.formats import FileFormat
     from transrec_core.data.ratings import Ratings
     from transrec_core.data.report import ImportReport, Problem
+    from transrec_core.engines import Outcome
     from transrec_core.progress import OnProgress, Progress
 
 Number = TypeVar("Number", int, float)
 
+LINE_WIDTH = 80
 RUN_ENDING = ".transrec"
 SIDES = ("source", "target")
 USABLE, REFUSED, FAILED = 0, 1, 2
@@ -241,6 +245,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(recommend)
     _add_format(recommend)
     _add_engine(recommend)
+    _add_quiet(recommend)
     recommend.set_defaults(command=_recommend)
 
     compare = commands.add_parser(
@@ -253,6 +258,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(compare)
     _add_format(compare)
     _add_engine(compare)
+    _add_quiet(compare)
     compare.set_defaults(command=_compare)
 
     fit = commands.add_parser(
@@ -271,6 +277,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(fit)
     _add_format(fit)
     _add_engine(fit)
+    _add_quiet(fit)
     fit.set_defaults(command=_fit)
 
     lists = commands.add_parser(
@@ -279,6 +286,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(lists)
     _add_lists(lists)
     lists.add_argument("--top", type=int, help="length of a list (default: as it was fitted)")
+    _add_quiet(lists)
     lists.set_defaults(command=_lists)
 
     report = commands.add_parser(
@@ -286,6 +294,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_run(report)
     _add_bundle(report)
+    _add_quiet(report)
     report.set_defaults(command=_report)
 
     sources = commands.add_parser(
@@ -302,6 +311,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_judging(sources, "N", "target interactions at which sources are compared (default: 0)")
     _add_settings(sources)
     _add_format(sources)
+    _add_quiet(sources)
     sources.set_defaults(command=_sources)
 
     sparsity = commands.add_parser(
@@ -320,6 +330,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_judging(sparsity)
     _add_settings(sparsity)
     _add_format(sparsity)
+    _add_quiet(sparsity)
     sparsity.set_defaults(command=_sparsity)
 
     limits = commands.add_parser("limits", parents=[shared], help="list all limits")
@@ -391,6 +402,14 @@ def _add_bundle(parser: argparse.ArgumentParser) -> None:
         help="folder for evidence.json, per_user.csv and report.html",
     )
     _add_raw_ids(parser)
+
+
+def _add_quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--quiet",
+        action="store_true",
+        help="show no progress and say nothing at the end; warnings and errors are still said",
+    )
 
 
 def _add_raw_ids(parser: argparse.ArgumentParser) -> None:
@@ -557,12 +576,13 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 @contextmanager
-def _progress() -> "Iterator[OnProgress]":
+def _progress(options: argparse.Namespace) -> "Iterator[OnProgress]":
     """Show a progress bar on stderr, where that is a terminal."""
     from tqdm import tqdm
 
     layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
-    with tqdm(total=1.0, desc="Reading", bar_format=layout, disable=None, leave=False) as bar:
+    off = True if options.quiet else None  # by itself where that is no terminal
+    with tqdm(total=1.0, desc="Reading", bar_format=layout, disable=off, leave=False) as bar:
 
         def show(progress: "Progress") -> None:
             bar.set_description(progress.stage, refresh=False)
@@ -570,6 +590,19 @@ def _progress() -> "Iterator[OnProgress]":
             bar.update(max(progress.fraction - bar.n, 0.0))
 
         yield show
+
+
+def _close(options: argparse.Namespace, lines: Iterable[str], stream: TextIO | None = None) -> None:
+    """Say at the end what was found and where it is, on stdout unless results are there."""
+    if not options.quiet:
+        stream = stream or sys.stdout
+        for line in lines:
+            # A minus sign that a console cannot show would turn a loss into a gain.
+            text = _one_line(line).replace("−", "-")
+            stream.write(
+                textwrap.fill(text, LINE_WIDTH, break_long_words=False, break_on_hyphens=False)
+            )
+            stream.write("\n")
 
 
 # ── commands ─────────────────────────────────────────────────────────────────────────────────────
@@ -644,6 +677,7 @@ def _by_engine(options: argparse.Namespace, command: str) -> int:
     from dataclasses import replace
 
     from transrec_core.engines import Job, engine_named
+    from transrec_core.reporting.closing import evidence_line, found_lines, run_line, served_line
 
     job = Job(
         options.source,
@@ -661,18 +695,30 @@ def _by_engine(options: argparse.Namespace, command: str) -> int:
         command=_repeating(options),
         on_problems=_warn,
     )
-    with _progress() as on_progress:
+    with _progress(options) as on_progress:
         engine = engine_named(options.engine, options.master, options.factorizer)
         engine.require(command, str(options.out))
         require_apart(engine.replaced(command, str(options.out)), _inputs(options))
         if getattr(options, "users", None) is not None:
             role = "item" if options.cold == "items" else "user"
             job = replace(job, users=_read_users(options, role))
-        getattr(engine, command)(replace(job, on_progress=on_progress), str(options.out))
+        job = replace(job, on_progress=on_progress)
+        done: Outcome = getattr(engine, command)(job, str(options.out))
+    lines = found_lines(done.comparison, done.no_comparison, job.settings)
+    if command == "compare":
+        lines.append(evidence_line(options.out))
+    elif command == "fit":
+        lines.append(run_line(options.out, folder=Path(options.out).is_dir()))
+    else:
+        lines += [] if done.served is None else [served_line(done.served, options.cold)]
+        lines.append(f"They are in {options.out}.")
+    _close(options, lines)
     return 0
 
 
 def _lists(options: argparse.Namespace) -> int:
+    from transrec_core.recommending import counted
+    from transrec_core.reporting.closing import served_line
     from transrec_core.reporting.tables import kind_of, write_parts
 
     out = Path(options.out)
@@ -680,16 +726,22 @@ def _lists(options: argparse.Namespace) -> int:
     require_file(out)
     require_apart([out], _inputs(options))
     if Path(options.run).is_dir():
-        write_parts(_lists_of_folder(options), out, raw=options.raw_ids)
-        return 0
-    with _progress():
+        parts, cold = _lists_of_folder(options)
+    else:
         from transrec_core.persistence import load_run
         from transrec_core.running import lists_from
 
-        saved = load_run(options.run, name=options.run)
-        run = saved.run
-    users = _users_of_run(options, run.settings.cold)
-    write_parts(lambda: lists_from(run, users=users, top=options.top), out, raw=options.raw_ids)
+        with _progress(options):
+            run = load_run(options.run, name=options.run).run
+        cold = run.settings.cold
+        users = _users_of_run(options, cold)
+
+        def parts() -> "Iterator[pd.DataFrame]":
+            return lists_from(run, users=users, top=options.top)
+
+    served: Counter[str] = Counter()
+    write_parts(lambda: counted(parts(), served), out, raw=options.raw_ids)
+    _close(options, [served_line(served, cold), f"They are in {out}."])
     return 0
 
 
@@ -699,7 +751,9 @@ def _users_of_run(options: argparse.Namespace, cold: str) -> list[str] | None:
     return _read_users(options, "item" if cold == "items" else "user")
 
 
-def _lists_of_folder(options: argparse.Namespace) -> "Callable[[], Iterator[pd.DataFrame]]":
+def _lists_of_folder(
+    options: argparse.Namespace,
+) -> "tuple[Callable[[], Iterator[pd.DataFrame]], str]":
     from transrec_core.engines.folder import open_run_folder
 
     folder = open_run_folder(options.run, options.run)
@@ -711,7 +765,7 @@ def _lists_of_folder(options: argparse.Namespace) -> "Callable[[], Iterator[pd.D
         )
     users = _users_of_run(options, folder.cold)
     if users is None:
-        return lambda: folder.all_lists(options.top)
+        return lambda: folder.all_lists(options.top), folder.cold
     found = folder.lists_of(*users, top=options.top)
     there = set(found[folder.id_column])
     if missing := [user for user in users if user not in there]:
@@ -721,11 +775,12 @@ def _lists_of_folder(options: argparse.Namespace) -> "Callable[[], Iterator[pd.D
         where = f"{verb} no list in {options.run}"
         told = unknown_sentence(missing, len(users), where, f"{so} left out", folder.cold)
         warnings.warn(told, UnknownUserWarning, stacklevel=2)
-    return lambda: iter([found])
+    return lambda: iter([found]), folder.cold
 
 
 def _report(options: argparse.Namespace) -> int:
     from transrec_core.reporting.bundle import BUNDLE, write_bundle
+    from transrec_core.reporting.closing import evidence_line, found_lines
 
     require_folder(options.out)
     require_apart([options.out / name for name in BUNDLE], _inputs(options))
@@ -737,7 +792,11 @@ def _report(options: argparse.Namespace) -> int:
                 f"{options.run} is a folder, whose evidence is copied as it was written.",
                 "Leave out --raw-ids.",
             )
-        copy_evidence(open_run_folder(options.run, options.run), options.out)
+        folder = open_run_folder(options.run, options.run)
+        copy_evidence(folder, options.out)
+        settings = Settings() if folder.run is None else folder.run.settings
+        lines = found_lines(folder.comparison, "", settings)
+        _close(options, [*lines, evidence_line(options.out)])
         return 0
     from transrec_core.persistence import load_run
 
@@ -750,10 +809,12 @@ def _report(options: argparse.Namespace) -> int:
     write_bundle(
         options.out, run.comparison, run.settings, run.data, run.seconds, raw=options.raw_ids
     )
+    _close(options, [*found_lines(run.comparison, "", run.settings), evidence_line(options.out)])
     return 0
 
 
 def _sources(options: argparse.Namespace) -> int:
+    from transrec_core.reporting.closing import ranking_lines
     from transrec_core.reporting.tables import kind_of, write_table
 
     settings = _settings(options)
@@ -763,7 +824,7 @@ def _sources(options: argparse.Namespace) -> int:
         require_apart([options.out], _inputs(options))
     if len(set(options.sources)) < len(options.sources):
         raise BadSettingError("A source is named twice.", "Name each file once.")
-    with _progress() as on_progress:
+    with _progress(options) as on_progress:
         from transrec_core.running import rank_sources
 
         target = _read_ratings(options, "target", options.target)
@@ -772,10 +833,14 @@ def _sources(options: argparse.Namespace) -> int:
     if options.out is not None:
         write_table(table, options.out, raw=options.raw_ids)
     sys.stdout.write(_ranked(table))
+    sys.stdout.flush()
+    where = [] if options.out is None else [f"The table is in {options.out}."]
+    _close(options, [*ranking_lines(table, options.target), *where], sys.stderr)
     return 0
 
 
 def _sparsity(options: argparse.Namespace) -> int:
+    from transrec_core.reporting.closing import sparsity_lines
     from transrec_core.reporting.tables import kind_of, write_table
 
     settings = _settings(options)
@@ -783,7 +848,7 @@ def _sparsity(options: argparse.Namespace) -> int:
     kind_of(out)
     require_file(out)
     require_apart([out], _inputs(options))
-    with _progress() as on_progress:
+    with _progress(options) as on_progress:
         from transrec_core.evidence.sparsity import SHARES
         from transrec_core.running import sparsity
 
@@ -798,6 +863,8 @@ def _sparsity(options: argparse.Namespace) -> int:
             f"{row['metric']} {row['without']:.3f} without, {row['with']:.3f} with, gain "
             f"{row['gain']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}): {row['verdict']}\n"
         )
+    sys.stdout.flush()
+    _close(options, [*sparsity_lines(table, settings.cold), f"The table is in {out}."], sys.stderr)
     return 0
 
 

@@ -1,6 +1,7 @@
 """Scores → lists: the best unseen items of each user, with the method that served them."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -176,6 +177,14 @@ def _lists(
         if items is not None:
             lists[TITLE] = items[TITLE].reindex(lists[ITEM]).fillna("").to_numpy()
         yield lists
+
+
+def counted(parts: Iterable[pd.DataFrame], served: Counter[str]) -> Iterator[pd.DataFrame]:
+    """The same lists, while ``served`` counts them anew by the method that served."""
+    served.clear()
+    for part in parts:
+        served.update(part.loc[part[RANK] == 1, METHOD].tolist())
+        yield part
 
 
 def named_for(lists: pd.DataFrame, cold: str) -> pd.DataFrame:

@@ -620,7 +620,8 @@ def test_a_terminal_sees_progress_and_a_pipe_does_not(sample_data, tmp_path):
                "--rank", "8", "--lam", "0.006", "--method", "factor_map", "--out"]  # fmt: skip
     where = {"cwd": sample_data}
     piped = subprocess.run([*command, tmp_path / "a.csv"], capture_output=True, check=True, **where)
-    assert (piped.stdout, piped.stderr) == (b"", b"")
+    assert piped.stdout.startswith(b"Whether the source helps was not measured")
+    assert piped.stderr == b""
     terminal, stderr = pty.openpty()
     fcntl.ioctl(stderr, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
     with subprocess.Popen([*command, tmp_path / "b.csv"], stderr=stderr, **where) as process:
@@ -717,6 +718,77 @@ def test_a_report_of_a_kept_run_tells_the_command_that_makes_the_same_evidence(
     assert one == two
 
 
+# ── what is said at the end ──────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def told(run, catalogues, tmp_path, monkeypatch):
+    """Run a command on the small pair; what it says on both streams, each as one line."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("films", "books"):
+        (tmp_path / f"{name}.csv").write_bytes((catalogues / f"{name}.csv").read_bytes())
+
+    def call(*words):
+        code, out, err = run(*words)
+        assert code == 0
+        assert max(map(len, f"{out}\n{err}".splitlines())) <= 80 or "transrec: warning" in err
+        return " ".join(out.split()), " ".join(err.split())
+
+    return call
+
+
+VERDICT = "For users with no history in the target, transfer helps: NDCG@10 rises by 0."
+
+
+def test_a_comparison_ends_with_the_verdict_what_is_served_and_where_it_is(told):
+    words = ("films.csv", "books.csv", "--rank", "4", "--lam", "0.02", "--feedback", "implicit",
+             "--shots", "0,5", "--budget", "1")  # fmt: skip
+    said, err = told("compare", *words, "--out", "ev0")
+    assert err.count("transrec: ") == err.count("transrec: warning: films.csv and books.csv: ")
+    assert said.startswith(VERDICT)
+    assert "Verdict by known interactions in the target: 0: helps, 5: " in said
+    assert "Auto serves users with no history in the target: Transfer (" in said
+    where = "report.html for a browser, evidence.json, per_user.csv."
+    assert said.endswith(f"Evidence in ev0: {where}")
+    assert told("report", "ev0", "--out", "ev1")[0] == said.replace("ev0", "ev1")
+
+
+@pytest.mark.parametrize("out", ["run.transrec", "run/"])
+def test_a_kept_run_and_its_lists_end_so_too(told, out):
+    said, _ = told("fit", "films.csv", "books.csv", *QUICK, "--shots", "0", "--out", out)
+    assert said.startswith(VERDICT)
+    assert "Served, as asked, is transfer (factor map)." in said
+    assert f"The run is in {out}" in said
+    assert said.endswith(
+        f"transrec lists {out} --out lists.csv, transrec report {out} --out evidence."
+    )
+    for place, words in (("lists.csv", ["lists", out]), ("evidence", ["report", out])):
+        assert place in told(*words, "--out", place)[0]
+    lists = pd.read_csv("lists.csv")
+    by = lists.groupby("user_id")["method"].first().value_counts()
+    assert by.to_dict() == {"factor_map": 200}
+    said, _ = told("lists", out, "--out", "lists.csv")
+    assert said == "Lists for 200 users: 200 by transfer (factor map). They are in lists.csv."
+    assert told("lists", out, "--out", "lists.csv", "--quiet") == ("", "")
+
+
+def test_lists_end_with_how_many_are_by_which_method(told, tmp_path):
+    (tmp_path / "u.txt").write_text("u000\nu001\nx\n")
+    said, err = told("recommend", "films.csv", "books.csv", *QUICK, "--users", "u.txt",
+                     "--out", "r.csv")  # fmt: skip
+    assert said == (
+        "Whether the source helps was not measured: transrec compare does that. Lists for 3 users: "
+        "2 by transfer (factor map), 1 by popular items. They are in r.csv."
+    )
+    assert "1 of 3 user ids is in neither catalogue ('x')" in err
+
+
+def test_a_loss_keeps_its_sign_on_any_console(capsys):
+    options = cli._parser().parse_args(["lists", "run", "--out", "r.csv"])
+    cli._close(options, ["a gain of −0.012"])
+    assert capsys.readouterr().out == "a gain of -0.012\n"
+
+
 # ── what is wrong with the data, and whom nobody knows ───────────────────────────────────────────
 
 QUICK = ("--rank", "4", "--lam", "0.02", "--method", "factor_map", "--feedback", "implicit")
@@ -743,8 +815,8 @@ def flawed(catalogues):
         ("recommend", QUICK),
         ("compare", (*QUICK, "--shots", "0")),
         ("fit", (*QUICK, "--shots", "0")),
-        ("sparsity", (*QUICK, "--shots", "0", "--shares", "1")),
-        ("sources", QUICK),
+        ("sparsity", (*QUICK, "--shots", "0", "--shares", "1", "--quiet")),
+        ("sources", (*QUICK, "--quiet")),
     ],
 )
 def test_every_command_that_reads_ratings_warns_of_what_is_wrong_with_them(
@@ -875,7 +947,8 @@ def test_recommend_writes_other_formats(run, sample_data, tmp_path, ending):
     code, stdout, _ = run("recommend", films, books, "--out",
                           out, "--users", users, "--rank", 4, "--lam", "0.006", "--method",
                           "factor_map", "--top", 3)  # fmt: skip
-    assert (code, stdout) == (0, "")
+    assert code == 0
+    assert stdout.split()[-1] == f"{out}."
     frame = (
         pd.read_parquet(out) if ending == "parquet" else pd.DataFrame(json.loads(out.read_text()))
     )
@@ -915,7 +988,7 @@ def test_compare_writes_the_bundle(run, sample_data, tmp_path):
     films, books = sample_data / "films.csv", sample_data / "books.csv"
     code, stdout, err = run("compare", films, books, "--out",
                             out, "--rank", 8, "--lam", "0.006", "--shots", "0,2", "--feedback",
-                            "implicit")  # fmt: skip
+                            "implicit", "--quiet")  # fmt: skip
     assert (code, stdout, err) == (0, "", "")
     assert sorted(p.name for p in out.iterdir()) == ["evidence.json", "per_user.csv", "report.html"]
     evidence = json.loads((out / "evidence.json").read_text())
@@ -938,11 +1011,14 @@ def test_new_items_get_lists_of_users_and_evidence_of_their_own(run, sample_data
     how = ("--cold", "items", "--items", sample_data / "books_items.csv", "--feedback", "implicit",
            "--rank", "8", "--lam", "0.02")  # fmt: skip
     out = tmp_path / "audience.csv"
-    assert run("recommend", *domains, *how, "--out", out, "--top", "3") == (0, "", "")
+    code, said, err = run("recommend", *domains, *how, "--out", out, "--top", "3")
+    assert (code, err) == (0, "")
+    assert said.startswith("For items with no history in the target, ")
+    assert "Lists for 400 items: " in said
     table = pd.read_csv(out, dtype=str)
     assert list(table.columns) == ["item_id", "user_id", "rank", "score", "method", "title"]
     assert table.groupby("item_id").size().max() == 3
-    assert run("compare", *domains, *how, "--out", tmp_path / "new") == (0, "", "")
+    assert run("compare", *domains, *how, "--out", tmp_path / "new", "--quiet") == (0, "", "")
     evidence = json.loads((tmp_path / "new" / "evidence.json").read_text())
     assert evidence["config"]["cold"] == "items"
     assert {"content", "similarity"} <= set(evidence["shots"][0]["methods"])
@@ -985,7 +1061,13 @@ def test_sources_says_which_source_to_choose(run, catalogues, tmp_path):
     code, said, err = run(
         "sources", catalogues / "books.csv", noise, films, "--rank", 4, "--out", out
     )
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert " ".join(err.split()) == (
+        f"{films} promises most for {catalogues / 'books.csv'}: a gain of "
+        f"{json.loads(out.read_text())[0]['gain']:.3f} in NDCG@10. This is a first look; to be "
+        f"sure: transrec compare {films} {catalogues / 'books.csv'} --out evidence "
+        f"The table is in {out}."
+    )
     first, second = said.splitlines()
     assert first.startswith(f"1. {films}: +0.")
     assert "ndcg@10" in first
@@ -1029,7 +1111,11 @@ def test_sparsity_says_what_the_source_is_worth_with_fewer_target_ratings(
         "sparsity", catalogues / "films.csv", catalogues / "books.csv", "--out", out,
         "--shares", "0.3,1", "--shots", "0,5", "--rank", 4, "--lam", 0.02,
     )  # fmt: skip
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert err.startswith(
+        "For users with no history in the target, by shares of the target ratings:"
+    )
+    assert err.endswith((f"The table is in\n{out}.\n", f"The table is in {out}.\n"))
     lines = said.splitlines()
     assert len(lines) == 4
     assert lines[0].startswith("100% of the target ratings (")

@@ -107,6 +107,25 @@ class Job:
         return Items(frame[~frame.index.duplicated()], parts[0].report)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a job came to, beside the files that it wrote.
+
+    Attributes
+    ----------
+    comparison
+        The evidence; ``None`` where there is none.
+    no_comparison
+        Why not; empty where nobody asked for it.
+    served
+        Number of lists by the method that served; ``None`` where nobody counted.
+    """
+
+    comparison: "Comparison | None" = None
+    no_comparison: str = ""
+    served: Mapping[str, int] | None = None
+
+
 class Engine(Protocol):
     """Does jobs; nothing is left half-written where it fails."""
 
@@ -124,15 +143,15 @@ class Engine(Protocol):
         """Files and folders that the command replaces as a whole, where they are there."""
         ...
 
-    def compare(self, job: Job, out: str) -> None:
+    def compare(self, job: Job, out: str) -> Outcome:
         """Measure whether the source helps; the evidence goes to the folder ``out``."""
         ...
 
-    def recommend(self, job: Job, out: str) -> None:
+    def recommend(self, job: Job, out: str) -> Outcome:
         """Make recommendation lists; they go to ``out``."""
         ...
 
-    def fit(self, job: Job, out: str) -> None:
+    def fit(self, job: Job, out: str) -> Outcome:
         """Do both, and keep the run in ``out``."""
         ...
 

@@ -2,11 +2,12 @@
 
 import os
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transrec_core.engines import Job
+from transrec_core.engines import Job, Outcome
 from transrec_core.engines.folder import (
     TOP_LEVEL,
     is_run_folder,
@@ -16,7 +17,7 @@ from transrec_core.engines.folder import (
 from transrec_core.errors import BadSettingError
 from transrec_core.persistence import save_run
 from transrec_core.places import require_file, require_folder
-from transrec_core.recommending import unknown_users
+from transrec_core.recommending import counted, unknown_users
 from transrec_core.reporting.bundle import BUNDLE, write_bundle
 from transrec_core.reporting.tables import kind_of, write_parts
 from transrec_core.running import compare, describe, lists_from, run, run_for_lists
@@ -55,7 +56,7 @@ class Engine:
             return [str(Path(out, name)) for name in TOP_LEVEL]
         return [out]
 
-    def compare(self, job: Job, out: str) -> None:
+    def compare(self, job: Job, out: str) -> Outcome:
         """See ``engines.Engine``."""
         started = time.perf_counter()
         source, target, source_items, target_items = _read(job)
@@ -78,8 +79,9 @@ class Engine:
             raw=job.raw,
             command=job.command,
         )
+        return Outcome(comparison)
 
-    def recommend(self, job: Job, out: str) -> None:
+    def recommend(self, job: Job, out: str) -> Outcome:
         """See ``engines.Engine``."""
         source, target, source_items, target_items = _read(job)
         fitted = run_for_lists(
@@ -97,9 +99,13 @@ class Engine:
         names = [ratings.report.mapping[role] for ratings in (source, target)]
         if users is not None and users[0] in names and unknown_users(fitted.pair, users[:1]):
             users = users[1:]  # it heads the column
-        write_parts(lambda: lists_from(fitted, users=users), Path(out), raw=job.raw)
+        served: Counter[str] = Counter()
+        write_parts(
+            lambda: counted(lists_from(fitted, users=users), served), Path(out), raw=job.raw
+        )
+        return Outcome(fitted.comparison, fitted.no_comparison, served)
 
-    def fit(self, job: Job, out: str) -> None:
+    def fit(self, job: Job, out: str) -> Outcome:
         """See ``engines.Engine``. The run becomes a file, or a folder where ``out`` ends with /."""
         source, target, source_items, target_items = _read(job)
         result = run(
@@ -115,12 +121,13 @@ class Engine:
         path = Path(out)
         if _is_folder(out):
             write_run_folder(result, path, command=job.command)
-            return
+            return Outcome(result.comparison, result.no_comparison)
         texts = {"source_items": job.source_items, "target_items": job.target_items}
         files = {"source": job.source, "target": job.target}
         files |= {name: given[-1] for name, given in texts.items() if given}
         about = {name: Path(file).name for name, file in files.items()}
         save_run(result, path, {"name": path.stem, **about})
+        return Outcome(result.comparison, result.no_comparison)
 
 
 def _facts(job: Job, source: "Ratings", target: "Ratings") -> dict[str, dict[str, Any]]:

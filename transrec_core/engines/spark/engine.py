@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transrec_core.columns import TITLE, USER
-from transrec_core.engines import Job
+from transrec_core.engines import Job, Outcome
 from transrec_core.engines.folder import (
     EVIDENCE,
     LISTS,
@@ -93,7 +93,7 @@ class Engine:
         names = {"compare": BUNDLE, "fit": TOP_LEVEL}.get(command)
         return [out] if names is None else [str(Path(out, name)) for name in names]
 
-    def compare(self, job: Job, out: str) -> None:
+    def compare(self, job: Job, out: str) -> Outcome:
         """See ``engines.Engine``."""
         started = time.perf_counter()
         if job.source_items or job.target_items:
@@ -111,8 +111,9 @@ class Engine:
         seconds = time.perf_counter() - started
         facts, command = _facts(people), self._command(job, settings, people, out)
         write_bundle(Path(out), comparison, settings, facts, seconds, raw=job.raw, command=command)
+        return Outcome(comparison)
 
-    def recommend(self, job: Job, out: str) -> None:
+    def recommend(self, job: Job, out: str) -> Outcome:
         """See ``engines.Engine``."""
         titles = _titles(job)
         with self._working() as spark:
@@ -126,8 +127,9 @@ class Engine:
             fit, chosen = self._fit(people, settings, meter.part(0.3, 1), settled)
             frame = _lists(people, fit, settings, chosen, job.users, titles["target"])
             _written(frame, out)
+        return Outcome()
 
-    def fit(self, job: Job, out: str) -> None:
+    def fit(self, job: Job, out: str) -> Outcome:
         """See ``engines.Engine``. The folder has to be one that the workers can write too."""
         started = time.perf_counter()
         titles = _titles(job)
@@ -179,6 +181,7 @@ class Engine:
                 no_comparison=reason,
             )
             write_atomically(new / RUN, facts)
+        return Outcome(comparison, reason)
 
     def _command(self, job: Job, settings: Settings, people: People, out: str) -> str:
         """The command that was given, or one that repeats the comparison.
