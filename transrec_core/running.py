@@ -73,6 +73,9 @@ LEAST_TOLD = 0.5
 READERS = ("auto", CONTENT, TWO_TOWER)
 """Methods that read the texts of both catalogues."""
 
+NOT_MEASURED = "Whether the source helps was not measured: transrec compare does that."
+"""Why there is no comparison where nobody asked for one."""
+
 LEAST_WARM = 1.0
 """Estimated seconds to factorize both domains from which an earlier run's factors are used."""
 
@@ -174,7 +177,7 @@ def run(
     earlier = start.factors if long and start is not None and start.grounds == grounds else None
     factorizations = Factorizations(earlier)
     comparison = None
-    reason = "" if compare else "It was not asked for."
+    reason = "" if compare else NOT_MEASURED
     if compare:
         try:
             comparison = linked.compare(settings, meter.part(0, 0.85), factorizations)

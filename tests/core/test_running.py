@@ -24,7 +24,7 @@ from transrec_core.errors import (
     UnknownUserWarning,
 )
 from transrec_core.recommending import listed_methods, listed_users
-from transrec_core.running import lists_from, recommend_from
+from transrec_core.running import NOT_MEASURED, lists_from, recommend_from
 from transrec_core.settings import Settings
 
 QUICK = Settings(feedback="implicit", rank=4, lam=0.02, shots=(0, 1, 5))
@@ -268,7 +268,7 @@ def test_who_had_every_item_is_told_of_and_nobody_else_is_left_out(pair, tmp_pat
     with pytest.warns(TransrecWarning, match="1 user has every item"):
         tr.write_run_folder(result, tmp_path / "run")
     opened = tr.open_run_folder(tmp_path / "run")
-    assert opened.run.no_comparison == "It was not asked for."
+    assert opened.run.no_comparison == NOT_MEASURED
     assert set(pd.concat(opened.all_lists())["user_id"]) == set(lists["user_id"])
 
 

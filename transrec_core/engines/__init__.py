@@ -116,7 +116,7 @@ class Outcome:
     comparison
         The evidence; ``None`` where there is none.
     no_comparison
-        Why not; empty where nobody asked for it.
+        Why not; empty where nobody told.
     served
         Number of lists by the method that served; ``None`` where nobody counted.
     """

@@ -24,12 +24,12 @@ def found_lines(comparison: Comparison | None, reason: str, settings: Settings) 
     Parameters
     ----------
     comparison, reason
-        What was found, and why nothing was where it is ``None``; empty where nobody asked.
+        What was found, and why nothing was where it is ``None``; empty where nobody told.
     settings
         What was asked for.
     """
     if comparison is None:
-        return [reason or "Whether the source helps was not measured: transrec compare does that."]
+        return [reason] if reason else []
     headline = comparison.headline
     first, *more = headline.shots
     lines = [verdict_sentence(first, headline)]
