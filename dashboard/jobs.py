@@ -704,21 +704,17 @@ class Workspace:
         return self.keeper is not None and self.keeper.busy(self)
 
     def start(
-        self,
-        settings: Settings,
-        run: Callable[..., Any] | None = None,
-        *,
-        warm: Result | None = None,
+        self, settings: Settings, run: Callable[..., Any] | None = None, *, warm: bool = False
     ) -> Job:
-        """Start a fit on the loaded data, where asked from the factors of the run ``warm``.
+        """Start a fit on the loaded data, where asked from the factors of the shown run.
 
         Both sides have ratings and no other fit of this workspace is at work.
         """
         with self.lock:
             self.settings = settings
             request = self._request(settings, self.inputs)
-            if warm is not None:
-                request = replace(request, start=warm.run.warm_start)
+            if warm and self.shown is not None:
+                request = replace(request, start=self.shown.run.warm_start)
             self.interrupted = ""
             self.job = Job(request, self._install, run, after=self.keep)
             return self.job
@@ -811,13 +807,10 @@ class Workspace:
             result.name = name.strip() or result.name
 
     def remove(self, result: Result) -> None:
-        """Forget a run, unless it is the only one; where it was on show, the newest now is."""
+        """Forget a run, unless it is the one on show."""
         with self.lock:
-            others = tuple(r for r in self.results if r is not result)
-            if others:
-                self.results = others
-                if result is self.shown:
-                    self.shown = others[0]
+            if result is not self.shown:
+                self.results = tuple(r for r in self.results if r is not result)
 
 
 class Register:

@@ -33,23 +33,32 @@ ROOT = Path(__file__).resolve().parent.parent
 def short_training() -> Iterator[None]:
     """Networks learn these small worlds in far fewer steps than are allowed for real data."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("transrec_core.transfer.deep.training.UPDATES", 200)
+        patch.setattr("transrec_core.transfer.deep.training.UPDATES", 50)
         yield
+
+
+# Folders that are run as one piece: two browsers at once would make each other late, and a second
+# Spark session takes as long to start as many tests.
+PIECES = ("tests/browser/", "tests/spark/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the large pieces, so that no processor waits for one at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(PIECES))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With several workers (``-n 2``) a file stays whole, and browsers take their turns.
-
-    Files share what is expensive to make; two browsers at once would make each other late.
-    """
+    """With several workers (``-n 2``) a file stays whole: its tests share what is costly."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.split("::")[0]
-            return "browser" if file.startswith("tests/browser/") else file
+            whole = (piece for piece in PIECES if nodeid.startswith(piece))
+            return next(whole, nodeid.split("::")[0])
 
+    # As collected, not by the number of tests, which says little of how long they take.
+    config.option.loadscopereorder = False
     return ByFile(config, log)
 
 

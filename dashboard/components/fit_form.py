@@ -126,10 +126,9 @@ def show(space: Workspace) -> Settings:
                 st.toggle("Start from the last fit", key=WARM, help=wording.HELP_WARM)
         settings = current()
         reason = blocked(space)
-        shown = state.shown(space)
-        changed = compute.stale(space, shown, settings)
+        changed = compute.stale(space, settings)
         st.button(
-            "Fit again" if shown is not None else "Fit",
+            "Fit again" if space.shown is not None else "Fit",
             key="fit_go",
             type="primary",
             icon=":material/play_arrow:",
@@ -144,12 +143,12 @@ def show(space: Workspace) -> Settings:
             st.caption(reason)
         elif changed:
             st.badge("Settings changed: refit", icon=":material/sync_problem:", color="orange")
-        elif shown is not None:
-            took = wording.seconds(shown.run.seconds)
+        elif space.shown is not None:
+            took = wording.seconds(space.shown.run.seconds)
             st.caption(f"The last fit took {took}.")
         else:
             st.caption("Rank and λ left empty are chosen on validation users.")
-        if not reason and (changed or shown is None):
+        if not reason and (changed or space.shown is None):
             _expect(space, settings)
     return settings
 
@@ -251,5 +250,4 @@ def start(space: Workspace, settings: Settings) -> None:
     """Start a fit unless something speaks against it by now."""
     with space.lock:
         if not blocked(space):
-            warm = state.shown(space) if state.get(WARM, True) else None
-            state.tab().own_job = space.start(settings, warm=warm).id
+            space.start(settings, warm=bool(state.get(WARM, True)))

@@ -39,8 +39,9 @@ SETTING_WORDS = {
 assert set(SETTING_WORDS) == {field.name for field in fields(Settings)}
 
 
-def stale(space: Workspace, shown: Result | None, settings: Settings) -> list[str]:
+def stale(space: Workspace, settings: Settings) -> list[str]:
     """What changed since the shown result, in words; empty when nothing did."""
+    shown = space.shown
     if shown is None:
         return []
     changed = []
@@ -185,8 +186,9 @@ def entry(space: Workspace, result: Result) -> Entry:
     )
 
 
-def reference(space: Workspace, shown: Result | None) -> Result | None:
+def reference(space: Workspace) -> Result | None:
     """The run to hold the shown one against: the newest pinned, else the one before it."""
+    shown = space.shown
     others = [result for result in space.results if result is not shown]
     if shown is None or not others:
         return None

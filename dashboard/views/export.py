@@ -10,7 +10,7 @@ states.heading(
     "numbers again.",
 )
 states.last_failure(space)
-result = state.shown(space)
+result = space.shown
 
 if result is None:
     if space.job is not None and space.job.active:

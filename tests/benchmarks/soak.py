@@ -44,7 +44,7 @@ from transrec_core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"]
 REST = '[data-testid=stApp][data-test-script-state="notRunning"]'
 PAGES = {
     "Data": "Does knowing people",

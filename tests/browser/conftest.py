@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import waiting_server
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -25,13 +26,39 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--use-angle=swiftshader",
+    # Pages are drawn without the detour over an emulated graphics card, which costs as much again;
+    # only what draws with WebGL (large maps) has one.
+    "--disable-gpu",
     "--enable-unsafe-swiftshader",
     # A name for the server behind a proxy; no other is looked up anywhere.
     "--host-resolver-rules=MAP transrec.example.org 127.0.0.1",
 ]
 SHOTS = Path(__file__).resolve().parents[2] / ".build" / "screenshots"
 FIT_SECONDS = 240
+# Resolves when no script runs and nothing on the page has changed for so many milliseconds.
+STANDS_STILL = """quiet => new Promise((resolve, reject) => {
+    const running = () => document.querySelector('[data-testid=stApp]')
+        ?.getAttribute('data-test-script-state') !== 'notRunning';
+    let timer;
+    const observer = new MutationObserver(() => begin());
+    const limit = setTimeout(() => {
+        observer.disconnect();
+        reject(new Error('the page did not come to rest within a minute'));
+    }, 60000);
+    const begin = () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => {
+            if (running()) return begin();
+            observer.disconnect();
+            clearTimeout(limit);
+            resolve();
+        }, quiet);
+    };
+    observer.observe(document.documentElement, {
+        subtree: true, childList: true, attributes: true, characterData: true,
+    });
+    begin();
+})"""
 
 # Opened on a page of its own, Streamlit first looks for its server under that page's address.
 OWN_PROBE = re.compile(r"/(compare|space|user|export|folder)/_stcore/(health|host-config)$")
@@ -124,7 +151,7 @@ def serve() -> Callable[..., AbstractContextManager[Served]]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server of our own, started as a user would."""
-    with serving(tmp_path_factory.mktemp("server")) as served:
+    with serving(tmp_path_factory.mktemp("server"), start=(waiting_server.__file__,)) as served:
         yield served.address
     log = served.log.read_text()
     assert "Traceback" not in log, log
@@ -168,6 +195,17 @@ def sample_run(server: str, browser: Any) -> str:
     return f"?{query}"
 
 
+def wait_until_still(page: Any, quiet: float = 0.15) -> None:
+    """Wait until the script has run and nothing on the page has changed for ``quiet`` seconds."""
+    page.evaluate(STANDS_STILL, int(quiet * 1000))
+
+
+@pytest.fixture(scope="session")
+def settle() -> Callable[..., None]:
+    """Wait until a page of the test's own stands still."""
+    return wait_until_still
+
+
 @dataclass
 class Tab:
     """One browser tab on the app, with what it complained about."""
@@ -176,12 +214,8 @@ class Tab:
     address: str
     complaints: list[str] = field(default_factory=list)
 
-    def settle(self, extra: float = 0.3) -> None:
-        """Wait until the script has run and the page stands still."""
-        self.page.wait_for_selector(
-            '[data-testid=stApp][data-test-script-state="notRunning"]', timeout=60_000
-        )
-        self.page.wait_for_timeout(int(extra * 1000))
+    def settle(self, quiet: float = 0.15) -> None:
+        wait_until_still(self.page, quiet)
 
     def open(self, path: str = "/") -> None:
         self.page.goto(self.address + path)
@@ -191,14 +225,14 @@ class Tab:
 
     def go(self, title: str) -> None:
         """Another page by the top navigation."""
-        link = self.page.get_by_test_id("stTopNavLink").filter(has_text=title).first
-        link.click()
+        # What is clicked while the page is being drawn anew is not there any more to take notice.
         self.settle()
-        path = urllib.parse.urlparse(self.page.url).path
-        if title != "Data" and not path.endswith(f"/{title.lower()}"):
-            # The page was drawn anew at that moment, and took no notice; a person clicks again.
-            link.click()
-            self.settle()
+        self.page.get_by_test_id("stTopNavLink").filter(has_text=title).first.click()
+        if title != "Data":
+            self.page.wait_for_url(
+                lambda url: urllib.parse.urlparse(url).path.endswith(f"/{title.lower()}")
+            )
+        self.settle()
 
     def click(self, key: str) -> None:
         self.page.locator(f".st-key-{key} button").first.click()
@@ -207,7 +241,7 @@ class Tab:
     def fit(self) -> None:
         """Press Fit and wait for the result."""
         self.page.locator(".st-key-fit_go button").first.click()
-        self.page.wait_for_selector(".st-key-job", timeout=20_000)
+        self.page.wait_for_selector(".st-key-job", timeout=60_000)
         self.page.wait_for_selector(".st-key-job", state="detached", timeout=FIT_SECONDS * 1000)
         self.settle()
 
@@ -217,12 +251,11 @@ class Tab:
         self.click("try_sample")
         self.shows("900 users are in both domains")
         self.settle()
-        # So many factors take a minute at least.
-        self.page.locator(".st-key-fit_rank input").fill("256")
+        self.page.locator(".st-key-fit_rank input").fill(str(waiting_server.WAITING_RANK))
         self.page.keyboard.press("Tab")
         self.settle()
         self.page.locator(".st-key-fit_go button").first.click()
-        self.page.wait_for_selector(".st-key-cancel_fit button", timeout=20_000)
+        self.page.wait_for_selector(".st-key-cancel_fit button", timeout=60_000)
 
     def upload(self, key: str, *files: Path) -> None:
         self.settle()
@@ -259,7 +292,7 @@ class Tab:
         height = self.page.viewport_size["height"]
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.emulate_media(color_scheme=scheme)
-        self.settle(1)
+        self.settle(0.3)
 
     def shot(self, name: str, *, loaded: bool = True) -> None:
         """Keep a picture; of a page that is ``loaded`` no widget may still be on its way."""
@@ -268,7 +301,7 @@ class Tab:
         loading = "[data-testid=stSkeleton], .stSkeleton"
         if loaded:
             self.page.wait_for_function(f"!document.querySelector('{loading}')", timeout=20_000)
-        self.page.wait_for_timeout(300)
+        self.settle()
         self.page.screenshot(path=str(SHOTS / f"{name}.png"))
 
 

@@ -36,7 +36,7 @@ def test_a_network_is_weighed_against_what_it_takes(tab: Callable[..., Any]) -> 
     assert {"Target only", "Factor map"} <= names
     words = {name.replace("_", " ").capitalize() for name in DEEP}
     assert names & words
-    app.settle(1)
+    app.settle(0.3)
     app.sound()
     app.shot("compare_cost")
     app.look(390, "light")
@@ -53,14 +53,14 @@ def test_a_search_by_meaning_needs_no_title(tab: Callable[..., Any], sample_run:
     app.page.locator(".st-key-map_search input").fill("mystery crime")
     app.shows("No item holds")
     app.shows(re.compile(r"\d+ items, the nearest first"))
-    app.settle(1)
+    app.settle(0.3)
     assert app.page.locator(".st-key-item_map .legendtext", has_text="Found").count() == 1
     # By the keyboard: what was found stands first among the items to inspect.
     app.page.locator('[class*="st-key-inspect_"] input').first.click()
     app.page.keyboard.press("ArrowDown")
     app.page.keyboard.press("Enter")
     app.page.wait_for_selector(".st-key-closeup .nsewdrag")
-    app.settle(1)
+    app.settle(0.3)
     assert re.search("Mystery|Crime", app.page.locator(".st-key-inspector").inner_text())
     assert app.page.locator(".st-key-item_map .legendtext", has_text="Chosen").count() == 1
     app.sound()

@@ -75,6 +75,7 @@ def test_from_the_start_page_to_a_list_that_the_command_line_writes_too(
     newcomer.choose_file(folder / "source.csv")
     newcomer.reads("Read as 288,869 ratings")
     newcomer.choose_file(folder / "target.csv")
+    newcomer.reads("Read as 56,173 ratings")
     newcomer.reads("3,421 users are in both domains")
     newcomer.reads("Optional: a file with item_id, title")
     newcomer.choose_file(folder / "items.csv")
@@ -84,7 +85,7 @@ def test_from_the_start_page_to_a_list_that_the_command_line_writes_too(
     newcomer.type_into("λ", LAM)
     newcomer.press("button", "Fit and compare")
     newcomer.reads("See the comparison", 240)
-    app.settle(1)
+    app.settle(0.3)
     app.shot("newcomer_done")
     newcomer.press("link", "See the comparison")
     newcomer.reads("For users with no history in the target, transfer helps")
@@ -108,3 +109,15 @@ def test_from_the_start_page_to_a_list_that_the_command_line_writes_too(
     pd.testing.assert_series_equal(
         downloaded["score"].astype(float), written["score"].astype(float), rtol=1e-5
     )
+    # They are lists: of everybody, ranked from 1, of items that are new to them and have titles.
+    target = pd.read_csv(folder / "target.csv", dtype=str)
+    assert downloaded["user_id"].nunique() == 4673
+    assert (downloaded["rank"].astype(int).groupby(downloaded["user_id"]).min() == 1).all()
+    assert downloaded.merge(target, on=["user_id", "item_id"]).empty
+    titles = pd.read_csv(folder / "items.csv", dtype=str).set_index("item_id")["title"]
+    assert (downloaded["title"] == downloaded["item_id"].map(titles)).all()
+    app.page.reload()
+    app.settle()
+    app.go("Space")
+    app.page.wait_for_selector(".st-key-item_map .nsewdrag")
+    app.shot("newcomer_space")

@@ -20,5 +20,5 @@ def test_picture(tab: Callable[..., Any], sample_run: str, page: str, ready: str
         app.page.locator('[role="option"]').first.wait_for()
         app.page.keyboard.press("Enter")
         app.page.wait_for_selector(".st-key-closeup .nsewdrag")
-    app.settle(1)
+    app.settle(0.3)
     app.shot(f"readme_{page}")

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 FILES = ("export_csv", "export_metrics", "export_everything_zip")
 VERDICT_SECONDS = 240
 
@@ -22,6 +24,7 @@ def exported(app: Any) -> list[bytes]:
     return [app.download(key) for key in FILES]
 
 
+@pytest.mark.slow
 def test_f5_after_sigkill_shows_everything_to_the_bit(
     serve: Callable[..., Any], tab: Callable[..., Any], tmp_path: Path
 ) -> None:

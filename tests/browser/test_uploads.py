@@ -1,4 +1,4 @@
-"""Own files: a real pair, and files that are not what their ending says."""
+"""Own files that are not what their ending says."""
 
 import contextlib
 import gzip
@@ -73,47 +73,6 @@ def disguised(folder: Path) -> dict[str, tuple[bytes, str]]:
         "npz": (array(), "a NumPy archive"),
         "xml": (b'<?xml version="1.0"?><ratings/>', "an XML file"),
     }
-
-
-def set_number(app: Any, key: str, value: str) -> None:
-    app.page.locator(f".st-key-{key} input").fill(value)
-    app.page.keyboard.press("Tab")
-    app.settle()
-
-
-def test_a_real_pair_from_files_to_lists(tab: Callable[..., Any], shared_data: Path) -> None:
-    folder = shared_data / "anime_tv_to_movie"
-    app = tab()
-    app.open()
-    app.upload("up_source", folder / "source.csv")
-    app.shows("288,869 rows")
-    app.upload("up_target", folder / "target.csv")
-    app.shows("56,173 rows")
-    app.upload("up_items", folder / "items.csv")
-    app.shows("source and target")
-    app.shows("3,421 users are in both domains", 60)
-    app.settle()
-    app.shot("anime_data")
-    set_number(app, "fit_rank", "16")
-    set_number(app, "fit_lam", "0.02")
-    app.fit()
-    app.go("Compare")
-    verdict = app.page.locator(".st-key-verdict").inner_text()
-    assert "For users with no history in the target, transfer helps" in verdict
-    app.shot("anime_compare")
-    app.go("Export")
-    frame = pd.read_csv(io.BytesIO(app.download("export_csv")), dtype={"item_id": str})
-    target = pd.read_csv(folder / "target.csv", dtype={"item_id": str})
-    assert frame["user_id"].nunique() == 4673
-    assert (frame.groupby("user_id")["rank"].min() == 1).all()
-    assert frame.merge(target, on=["user_id", "item_id"]).empty
-    titles = pd.read_csv(folder / "items.csv", dtype=str).set_index("item_id")["title"]
-    assert (frame["title"] == frame["item_id"].map(titles)).all()
-    app.page.reload()
-    app.settle()
-    app.go("Space")
-    app.page.wait_for_selector(".st-key-item_map .nsewdrag")
-    app.shot("anime_space")
 
 
 def test_disguised_files_are_named_and_the_earlier_one_stays(

@@ -19,6 +19,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from profiles import scale
 from saved_runs import fitted
 
 from transrec_core import load_run, save_run
@@ -176,13 +177,12 @@ NAMES = ("run.transrec", "lists.csv", "lists.parquet", "evidence", "run")
 
 
 def steps_to_try(name: str, count: int) -> list[int]:
-    """All of them; of a run folder, whose files are all made in one way, every fifth and the last.
+    """All of them; of a run folder, whose files are all made in one way, by default every fifth.
 
     A file takes another number of steps than five, so that each kind of step is met.
     """
-    if name != "run":
-        return list(range(1, count + 1))
-    return sorted({*range(1, count + 1, 5), *range(count - 4, count + 1)})
+    stride = max(5 // scale(1), 1) if name == "run" else 1
+    return sorted({*range(1, count + 1, stride), *range(count - 4, count + 1)})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -214,6 +214,7 @@ def test_an_error_at_any_step_leaves_the_old_or_the_new_whole(run, tmp_path, nam
     assert found(path) == "new"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_kill_at_any_step_leaves_the_old_or_the_new_whole(run, tmp_path, name):
     save, found = kinds(run)[name]

@@ -14,7 +14,7 @@ from transrec_core.errors import TransrecWarning
 
 
 @given(cases())
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 def test_whatever_the_data_and_the_settings_everybody_has_a_list_or_there_is_an_error(
     case: Case,
 ) -> None:

@@ -79,6 +79,7 @@ print(after - before, estimate)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feedback", ["implicit", "ratings"])
 def test_the_peak_stays_within_the_estimate(feedback):
     if not Path("/proc/self/clear_refs").exists():

@@ -18,7 +18,10 @@ from dashboard.keeping import Keeper
 from dashboard.store import Store
 from transrec_core.settings import Settings
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
+]
 NOT_YET = (
     "Run 2 is left out: it was not on the disk yet when the server ended. Fit again to have it "
     "back."

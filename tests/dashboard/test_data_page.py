@@ -147,6 +147,28 @@ def test_a_fit_of_nobody_in_both_says_which_numbers_cannot_be(
         assert "No verdict on the source, no gain with its interval" in text(app)
     press(app, "Use rating patterns (codebook)")
     assert app.selectbox(key="fit_method").value == "codebook"
+    app.number_input(key="fit_rank").set_value(4).run()
+    app.button(key="fit_go").click().run()
+    workspace.job.join(180)
+    assert workspace.shown is not None
+    assert workspace.shown.run.settings.method == "codebook"
+    assert "share no user ids" not in text(open_app(workspace, "export"))
+
+
+def test_one_user_in_both_is_told_before_and_after_a_fit(
+    open_app: OpenApp, workspace: jobs.Workspace
+) -> None:
+    load(workspace, source=ratings(users=1), target=ratings("t", users=1))
+    app = open_app(workspace)
+    assert "Only 1 user is in both domains" in text(app)
+    assert "There will be no test users" in text(app)
+    app.button(key="fit_go").click().run()
+    assert workspace.job is not None
+    workspace.job.join(180)
+    for page in ("data", "compare"):
+        said = text(open_app(workspace, page))
+        assert "no way of transfer can learn from so few" in said
+        assert "Bring more shared users" in said
 
 
 def test_ids_written_in_two_ways_are_told_where_some_match(

@@ -85,6 +85,11 @@ def test_a_wrong_file_is_refused_with_a_way_out_and_the_earlier_stays(
     assert "cat.csv could not be read" in text(app)
     assert "films.csv" in text(app)
     assert not app.button(key="fit_go").disabled
+    zones(app)[0].upload("header.csv", b"user,item,rating\n")
+    app.run()
+    assert "header.csv could not be read" in text(app)
+    assert "column names but no data" in text(app)
+    assert "cat.csv" not in text(app)
 
 
 def test_columns_can_be_given_other_roles(open_app: OpenApp, loaded: jobs.Workspace) -> None:
@@ -354,11 +359,11 @@ def test_the_form_holds_every_new_setting(open_app: OpenApp, fitted: jobs.Worksp
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("rank", 1_000_000, "Rank must be between 1 and 1024, or auto."),
-        ("rank", 0, "Rank must be between 1 and 1024, or auto."),
-        ("lam", -0.1, "λ must be zero or a positive number, or auto."),
-        ("budget", 0.0, "Time budget must be above zero."),
-        ("seed", -1, "Seed must be zero or a positive whole number."),
+        ("rank", 1_000_000, "Rank must be a whole number between 1 and 1024, or auto."),
+        ("rank", 0, "Rank must be a whole number between 1 and 1024, or auto."),
+        ("lam", -0.1, "λ must be between 0 and 1,000,000, or auto."),
+        ("budget", 0.0, "Time budget must be a number of seconds above zero."),
+        ("seed", -1, "Seed must be a whole number between 0 and 4,294,967,295."),
     ],
 )
 def test_no_fit_starts_with_a_number_out_of_range(
@@ -371,6 +376,8 @@ def test_no_fit_starts_with_a_number_out_of_range(
     assert said in text(app)
     for button in ("fit_go", "continue_fit"):
         assert app.button(key=button).disabled
+    # What cannot be fitted is not kept either.
+    assert open_app(loaded).number_input(key=f"fit_{field}").value == before
     app.number_input(key=f"fit_{field}").set_value(before).run()
     assert said not in text(app)
     assert not app.button(key="fit_go").disabled

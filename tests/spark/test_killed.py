@@ -15,9 +15,12 @@ from transrec_core.engines.folder import open_run_folder
 FLAGS = ["--method", "factor_map", "--rank", "4", "--lam", "0.02", "--feedback", "implicit"]
 WORKING = 240
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc").is_dir(), reason="processes are found in /proc, which is not here"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not Path("/proc").is_dir(), reason="processes are found in /proc, which is not here"
+    ),
+]
 
 
 def start(files: dict[str, str], out: Path, master: str, log: Path) -> "subprocess.Popen[bytes]":

@@ -416,6 +416,7 @@ sys.exit(main(["check", "--json", file]) if how == "check" else read_table(file)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux to count memory from a moment on")
 def test_a_file_larger_than_the_memory_that_is_left_goes_through(tmp_path):
     path = write(tmp_path / "ratings.csv", 200_000, "much to read " * 120)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from profiles import scale
 from saved_runs import require_same
 
 from transrec_core.errors import TooLargeError, UnreadableRunError
@@ -24,7 +25,7 @@ from transrec_core.persistence import load_run
 from transrec_core.persistence.container import LARGEST_TEXT
 
 WHOLE = Path(__file__).with_name("format_1.transrec").read_bytes()
-MUTATIONS = 2000
+MUTATIONS = scale(250)
 
 
 def members_of(content: bytes) -> dict[str, bytes]:
@@ -187,6 +188,7 @@ def test_bombs_end_in_a_typed_error(bomb):
     refused(BOMBS[bomb]())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc on this system")
 def test_bombs_take_little_memory(tmp_path):
     for number, bomb in enumerate(BOMBS.values()):
@@ -371,6 +373,7 @@ def mutated(content: bytes, draw: random.Random) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 def test_mutated_files_are_refused_or_are_the_same_run():
     draw, whole = random.Random(0), load_run(WHOLE)
     same = 0
@@ -396,6 +399,7 @@ def leaves_of(value: object, path: tuple = ()) -> list[tuple]:
     return found
 
 
+@pytest.mark.slow
 def test_texts_with_any_other_value_are_refused_or_make_a_run():
     draw, members = random.Random(1), members_of(WHOLE)
     text = json.loads(members["run.json"])

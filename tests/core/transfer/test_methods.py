@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -58,6 +59,12 @@ def fitted(pair, held, method, spec=SPEC) -> TransferFit:
     )
 
 
+@pytest.fixture(scope="module")
+def fit(pair, held):
+    """Fit a method, once for all tests that look at it."""
+    return cache(partial(fitted, pair, held))
+
+
 def right(pair, held, scores: np.ndarray) -> float:
     """Share of the held-out users whose best item is of their kind."""
     kind = pair.shared[held].str[1:].astype(int) % 2
@@ -66,38 +73,39 @@ def right(pair, held, scores: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("method", marked(LINKED))
-def test_a_method_knows_the_taste_of_users_without_target_data(method, pair, held):
-    fit = fitted(pair, held, method)
+def test_a_method_knows_the_taste_of_users_without_target_data(method, pair, held, fit):
     rows = pair.source_rows[held]
     nothing = sp.csr_array((len(held), len(pair.target.items)))
-    assert right(pair, held, fit.scores(nothing, rows)) == 1.0
+    assert right(pair, held, fit(method, SPEC).scores(nothing, rows)) == 1.0
 
 
 @pytest.mark.parametrize("method", marked(m for m in LINKED if m != "content"))
-def test_a_placebo_knows_nothing_and_differs_with_its_number(method, pair, held):
-    fit = fitted(pair, held, method)
+def test_a_placebo_knows_nothing_and_differs_with_its_number(method, pair, held, fit):
+    true = fit(method, SPEC)
     nothing = sp.csr_array((len(held), len(pair.target.items)))
     shares = []
     for shuffle in range(4):
-        wrong = fit.by(method, shuffle=shuffle)
+        wrong = true.by(method, shuffle=shuffle)
         shares.append(right(pair, held, wrong.scores(nothing, wrong.links(shuffle)[held])))
     assert np.mean(shares) < 0.8
-    assert not np.array_equal(fit.links(0), fit.links(1))
-    np.testing.assert_array_equal(np.sort(fit.links(2)), np.sort(pair.source_rows))
+    assert not np.array_equal(true.links(0), true.links(1))
+    np.testing.assert_array_equal(np.sort(true.links(2)), np.sort(pair.source_rows))
 
 
 @pytest.mark.parametrize(("method", "feedback"), marked(BOTH))
-def test_one_fit_learns_another_method_as_if_it_were_fitted_for_it(method, feedback, pair, held):
+def test_one_fit_learns_another_method_as_if_it_were_fitted_for_it(
+    method, feedback, pair, held, fit
+):
     spec = replace(SPEC, feedback=feedback)
     rows = pair.source_rows[held]
     support = pair.target.matrix[pair.target_rows[held]]
-    switched = fitted(pair, held, "factor_map", spec).by(method)
-    direct = fitted(pair, held, method, spec)
+    switched = fit("factor_map", spec).by(method)
+    direct = fit(method, spec)
     np.testing.assert_array_equal(switched.scores(support, rows), direct.scores(support, rows))
 
 
 @pytest.mark.parametrize(("method", "feedback"), marked(BOTH))
-def test_what_held_out_users_did_is_not_read(method, feedback, pair, held):
+def test_what_held_out_users_did_is_not_read(method, feedback, pair, held, fit):
     """Whatever stands in the rows of held-out users, all users' scores are bit-equal."""
     random = np.random.default_rng(0)
     matrix = pair.target.matrix.copy()
@@ -111,7 +119,7 @@ def test_what_held_out_users_did_is_not_read(method, feedback, pair, held):
     spec = replace(SPEC, feedback=feedback)
     rows = pair.source_rows
     nothing = sp.csr_array((len(rows), matrix.shape[1]))
-    one = fitted(pair, held, method, spec).scores(nothing, rows)
+    one = fit(method, spec).scores(nothing, rows)
     two = fitted(spoiled, held, method, spec).scores(nothing, rows)
     np.testing.assert_array_equal(one, two)
 

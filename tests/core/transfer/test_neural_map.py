@@ -84,6 +84,7 @@ def test_a_linear_map_is_found_nearly_as_well_as_by_the_linear_one():
 
 
 @pytest.mark.parametrize("seed", range(2))
+@pytest.mark.usefixtures("full_training")
 def test_permuted_users_gain_nothing(seed):
     features, target, users, counts = planted("smooth")
     order = np.random.default_rng(seed).permutation(len(features))
