@@ -23,6 +23,7 @@ from datetime import datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakValueDictionary
 
 from transrec_core import log
 from transrec_core.data.report import EncodingChoice, Problem
@@ -703,6 +704,11 @@ class Workspace:
         """Whether something is on its way to the disk."""
         return self.keeper is not None and self.keeper.busy(self)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether all of it is on the disk as it is now."""
+        return self.keeper is not None and self.keeper.has_all(self)
+
     def start(
         self, settings: Settings, run: Callable[..., Any] | None = None, *, warm: bool = False
     ) -> Job:
@@ -814,20 +820,24 @@ class Workspace:
 
 
 class Register:
-    """All workspaces of this server; those that a ``keeper`` has on disk are found there."""
+    """All workspaces of this server; those that a ``keeper`` has on disk are found there.
+
+    Of those, one that left memory is the very same object for as long as a tab refers to it: a
+    button of an open page works on what the next page shows.
+    """
 
     def __init__(self) -> None:
         self.keeper: Keeper | None = None
         self._lock = threading.Lock()
         self._finding = threading.Lock()
         self._all: dict[str, Workspace] = {}
+        self._alive: WeakValueDictionary[str, Workspace] = WeakValueDictionary()
 
     def create(self) -> Workspace:
         """A new empty workspace under an id that cannot be guessed."""
         self.reap()
         workspace = Workspace(secrets.token_urlsafe(18), keeper=self.keeper)
-        with self._lock:
-            self._all[workspace.id] = workspace
+        self._add(workspace)
         return workspace
 
     def find(self, id_: str) -> Workspace | None:
@@ -845,15 +855,21 @@ class Register:
                 workspace = self._in_memory(id_) or self.keeper.find(id_)
                 if workspace is not None:
                     self.reap()
-                    with self._lock:
-                        self._all[id_] = workspace
+                    self._add(workspace)
         if workspace is not None:
             workspace.touched = time.monotonic()
         return workspace
 
     def _in_memory(self, id_: str) -> Workspace | None:
         with self._lock:
-            return self._all.get(id_)
+            found = self._alive.get(id_)
+            if found is not None:
+                self._all[id_] = found
+            return found
+
+    def _add(self, workspace: Workspace) -> None:
+        with self._lock:
+            self._all[workspace.id] = self._alive[workspace.id] = workspace
 
     def forget(self, workspace: Workspace) -> None:
         """Remove a workspace with all that it holds, from the disk too, and end its job.
@@ -865,6 +881,7 @@ class Register:
         """
         with self._lock:
             self._all.pop(workspace.id, None)
+            self._alive.pop(workspace.id, None)
         if workspace.job is not None:
             workspace.job.cancel()
         if self.keeper is not None:
@@ -873,23 +890,35 @@ class Register:
     def reap(self) -> int:
         """Drop workspaces that nobody has looked at for long, and the oldest beyond the cap.
 
-        Those on disk stay there.
+        Those on disk stay there, and leave memory sooner.
         """
         limits, now = Limits.current(), time.monotonic()
+        with self._lock:
+            known = list(self._all.values())
+        # Not under the lock: a disk may be slow to answer, and pages wait for the lock.
+        kept = {workspace.id for workspace in known if workspace.is_kept}
         with self._lock:
             idle = [w for w in self._all.values() if not w.being_kept]
             idle = [w for w in idle if w.job is None or not w.job.active]
             idle.sort(key=lambda w: w.touched)
             surplus = max(0, len(self._all) + 1 - limits.workspaces)
-            seconds = limits.idle_hours * 3600
-            gone = [w for i, w in enumerate(idle) if i < surplus or now - w.touched > seconds]
+            gone = [
+                w
+                for i, w in enumerate(idle)
+                if i < surplus
+                or now - w.touched > limits.idle_hours * 3600
+                or (now - w.touched > limits.idle_kept_hours * 3600 and w.id in kept)
+            ]
             for workspace in gone:
                 del self._all[workspace.id]
+                if workspace.id not in kept:
+                    del self._alive[workspace.id]
         return len(gone)
 
     def sweep(self) -> None:
         """Reap, and remove from the disk what nobody has looked at for longer still."""
-        self.reap()
+        if self.reap():
+            give_memory_back()
         if self.keeper is not None:
             self.keeper.sweep()
 

@@ -120,6 +120,18 @@ class Keeper:
         """Whether something of a workspace is on its way to the disk."""
         return self._of(space).pending > 0
 
+    def has_all(self, space: Workspace) -> bool:
+        """Whether the disk has a workspace as it is now, with every run and study."""
+        kept = self._of(space)
+        with kept.lock, space.lock:
+            return (
+                kept.pending == 0
+                and not space.unkept
+                and kept.record == _record_of(space, kept)
+                and all(result.file for result in space.results)
+                and all(_is_kept(kept, kind, study) for kind, study in space.studies.items())
+            )
+
     def flush(self) -> None:
         """Wait until all that is on its way has arrived."""
         self._background.submit(int).result()

@@ -62,6 +62,9 @@ class Limits:
     upload_mb: int = _limit(400, "MB", "size of one file given to the dashboard")
     workspaces: int = _limit(64, "workspaces", "workspaces in the dashboard's memory, the newest")
     idle_hours: float = _limit(6.0, "hours", "how long an unused workspace stays in memory")
+    idle_kept_hours: float = _limit(
+        0.5, "hours", "how long one stays in memory that is on disk too and can be read again"
+    )
     kept_runs: int = _limit(5, "runs", "newest runs that a workspace keeps")
     pinned_runs: int = _limit(5, "runs", "pinned runs that a workspace keeps beside them")
     embedding_cache_bytes: int = _limit(

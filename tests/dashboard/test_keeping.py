@@ -2,11 +2,13 @@
 
 import dataclasses
 import errno
+import gc
 import gzip
 import json
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -369,9 +371,11 @@ def test_idle_workspaces_leave_memory_and_not_the_disk(
     monkeypatch.setenv("TRANSREC_LIMIT_IDLE_HOURS", "0.0001")
     before.touched = time.monotonic() - 1
     assert register.reap() == 1
-    again = found(register, space.id)
-    assert again is not before
-    assert facts(again) == facts(before)
+    told, there = facts(before), weakref.ref(before)
+    del before
+    gc.collect()
+    assert there() is None
+    assert facts(found(register, space.id)) == told
 
 
 def test_forgetting_takes_everything_and_leaves_others_alone(
@@ -451,3 +455,57 @@ def test_an_opened_run_is_kept_as_any_other(
         space.shown.inputs,
     )
     assert dataclasses.asdict(result.run.settings) == dataclasses.asdict(other.settings)
+
+
+class TestLeavingMemory:
+    """What is on disk as a whole need not stay in memory; what is only here has to."""
+
+    @pytest.fixture(autouse=True)
+    def soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TRANSREC_LIMIT_IDLE_KEPT_HOURS", "0.000001")
+
+    def register_of(self, space: Workspace) -> Register:
+        register = Register()
+        register.keeper = space.keeper
+        register._add(space)
+        return register
+
+    def test_an_open_page_works_on_the_workspace_that_left(self, space: Workspace) -> None:
+        before, id_ = facts(space), space.id
+        register = self.register_of(space)
+        assert register.reap() == 1
+        # A page that is open still works on the very same one.
+        assert register.find(id_) is space
+        assert register.reap() == 1
+        assert facts(space) == before
+
+    def test_what_the_disk_does_not_have_stays(self, space: Workspace, small_run: Run) -> None:
+        register = self.register_of(space)
+        space.install(other_run(small_run), space.inputs, ("a", "b"), "cafe0003")
+        assert register.reap() == 0
+        settle(space)
+        assert register.reap() == 1
+        space.unkept["Run 3"] = "No space left on device."
+        register._add(space)
+        assert register.reap() == 0
+
+
+def test_leftovers_that_cannot_be_removed_do_not_count_as_not_kept(
+    space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: Any) -> None:
+        raise PermissionError(errno.EACCES, "x")
+
+    monkeypatch.setattr(Store, "drop", refuse)
+    space.remove(space.results[0])
+    settle(space)
+    assert space.unkept == {}
+
+
+def test_the_server_may_end_while_something_is_to_be_kept(space: Workspace, small_run: Run) -> None:
+    keeper = space.keeper
+    assert keeper is not None
+    space.install(other_run(small_run), space.inputs, ("a", "b"), "cafe0003")
+    keeper._background.shutdown()
+    space.keep()
+    assert not space.being_kept
