@@ -97,8 +97,8 @@ class Engine:
         users = job.users
         role = "item" if job.settings.cold == "items" else "user"
         names = [ratings.report.mapping[role] for ratings in (source, target)]
-        if users is not None and users[0] in names and unknown_users(fitted.pair, users[:1]):
-            users = users[1:]  # it heads the column
+        if users and users[1:] and users[0] in names and unknown_users(fitted.pair, users[:1]):
+            users = users[1:]  # the first heads the column
         served: Counter[str] = Counter()
         write_parts(
             lambda: counted(lists_from(fitted, users=users), served), Path(out), raw=job.raw
