@@ -20,12 +20,12 @@ def main() -> None:
         # A picture of our own: the browser would fetch an icon by name from the internet.
         page_icon=str(assets / "icon.svg"),
         layout="wide",
-        initial_sidebar_state="expanded",
+        initial_sidebar_state="auto",
     )
     space = state.workspace()
     # What this page shows is on the disk before it is seen; a button's work was done before.
     space.keep()
-    new_items = compute.new_items(space.shown)
+    new_items = compute.new_items(state.shown(space))
     pages = [
         st.Page(
             "views/data.py",

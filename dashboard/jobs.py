@@ -710,17 +710,21 @@ class Workspace:
         return self.keeper is not None and self.keeper.has_all(self)
 
     def start(
-        self, settings: Settings, run: Callable[..., Any] | None = None, *, warm: bool = False
+        self,
+        settings: Settings,
+        run: Callable[..., Any] | None = None,
+        *,
+        warm: Result | None = None,
     ) -> Job:
-        """Start a fit on the loaded data, where asked from the factors of the shown run.
+        """Start a fit on the loaded data, where asked from the factors of the run ``warm``.
 
         Both sides have ratings and no other fit of this workspace is at work.
         """
         with self.lock:
             self.settings = settings
             request = self._request(settings, self.inputs)
-            if warm and self.shown is not None:
-                request = replace(request, start=self.shown.run.warm_start)
+            if warm is not None:
+                request = replace(request, start=warm.run.warm_start)
             self.interrupted = ""
             self.job = Job(request, self._install, run, after=self.keep)
             return self.job
@@ -813,10 +817,13 @@ class Workspace:
             result.name = name.strip() or result.name
 
     def remove(self, result: Result) -> None:
-        """Forget a run, unless it is the one on show."""
+        """Forget a run, unless it is the only one; where it was on show, the newest now is."""
         with self.lock:
-            if result is not self.shown:
-                self.results = tuple(r for r in self.results if r is not result)
+            others = tuple(r for r in self.results if r is not result)
+            if others:
+                self.results = others
+                if result is self.shown:
+                    self.shown = others[0]
 
 
 class Register:

@@ -3,17 +3,18 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboard.jobs import REGISTER, Workspace
+from dashboard.jobs import REGISTER, Result, Workspace
 from transrec_core.errors import TransrecError
 
 if TYPE_CHECKING:
     from dashboard.compute import Change
 
 _KEY = "transrec"
-LINK, FOLDER = "run", "folder"
+LINK, SHOWN, FOLDER = "run", "shown", "folder"
 
 
 @dataclass
@@ -28,6 +29,16 @@ class Tab:
         Whether the link it was opened with led nowhere.
     lost_why
         Why, where more is known than that nothing is there.
+    shown_id
+        Which run it shows, whatever others fit or show; empty until there is one.
+    linked_id
+        Which run its address named last. Another there means that the browser has gone back.
+    newest_id
+        The newest run when it was chosen what is shown; a later one is offered.
+    own_job
+        The fit that was started here, whose run is shown when it is done.
+    run_gone
+        Whether the run that the link names is no longer kept.
     uploads
         How many files each dropzone took in; a new number is a new, empty uploader.
     watched_job
@@ -50,6 +61,11 @@ class Tab:
     workspace_id: str = ""
     lost_link: bool = False
     lost_why: str = ""
+    shown_id: str = ""
+    linked_id: str = ""
+    newest_id: str = ""
+    own_job: str = ""
+    run_gone: bool = False
     uploads: Counter[str] = field(default_factory=Counter)
     watched_job: str = ""
     replacing: set[str] = field(default_factory=set)
@@ -78,7 +94,7 @@ def workspace() -> Workspace:
     if asked and asked != memory.workspace_id:
         memory.lost_why = ""
         if _find(asked) is not None:
-            memory.workspace_id = asked
+            _enter(asked)
             memory.lost_link = False
         else:
             memory.lost_link = True
@@ -88,12 +104,72 @@ def workspace() -> Workspace:
         if memory.workspace_id:
             memory.lost_link = True
         found = REGISTER.create()
-        memory.workspace_id = found.id
+        _enter(found.id)
     if not found.empty:
         memory.lost_link = False
         if st.query_params.get(LINK) != found.id:
             st.query_params[LINK] = found.id
+    _choose_run(found)
     return found
+
+
+def _enter(id_: str) -> None:
+    """Show another workspace, and of its runs none yet."""
+    memory = tab()
+    memory.workspace_id = id_
+    memory.shown_id = memory.linked_id = memory.newest_id = memory.own_job = ""
+    memory.run_gone = False
+
+
+def _choose_run(space: Workspace) -> None:
+    """Settle which run this tab shows, and have its address say so."""
+    memory, job = tab(), space.job
+    asked = st.query_params.get(SHOWN, "")
+    if asked and asked != memory.linked_id:
+        memory.shown_id = memory.newest_id = asked
+        memory.run_gone = False
+    if job is not None and job.id == memory.own_job and not job.active:
+        memory.own_job = ""
+        made = next((result for result in space.results if result.id == job.id), None)
+        if made is not None:
+            _remember(space, made)
+    if shown(space) is None and space.shown is not None:
+        gone = bool(memory.shown_id)
+        _remember(space, space.results[0] if gone else space.shown)
+        memory.run_gone = gone
+    elif not space.results:
+        memory.shown_id = ""
+    memory.linked_id = memory.shown_id
+    if memory.shown_id and asked != memory.shown_id:
+        st.query_params[SHOWN] = memory.shown_id
+    elif asked and not memory.shown_id:
+        del st.query_params[SHOWN]
+
+
+def shown(space: Workspace) -> Result | None:
+    """The run that this tab shows; other tabs of the same link may show others."""
+    asked = tab().shown_id
+    return next((result for result in space.results if result.id == asked), None)
+
+
+def show(space: Workspace, result: Result) -> None:
+    """Show a run in this tab, and to whoever opens the link without one."""
+    space.show(result)
+    _remember(space, result)
+
+
+def _remember(space: Workspace, result: Result) -> None:
+    memory = tab()
+    memory.shown_id, memory.newest_id = result.id, space.results[0].id
+    memory.run_gone = False
+
+
+def newer(space: Workspace) -> Result | None:
+    """A run that came after it was chosen what this tab shows; ``None`` where there is none."""
+    newest = space.results[0] if space.results else None
+    if newest is None or newest.id in (tab().newest_id, tab().shown_id):
+        return None
+    return newest
 
 
 def _find(id_: str) -> Workspace | None:
@@ -122,14 +198,15 @@ def forget_workspace(space: Workspace) -> None:
 def leave_workspace() -> None:
     """Start afresh in an empty workspace; the old one stays under its link."""
     memory = tab()
-    memory.workspace_id = REGISTER.create().id
+    _enter(REGISTER.create().id)
     memory.lost_link = False
     memory.lost_why = ""
     memory.forgetting = False
     memory.replacing.clear()
     memory.uploads.update(memory.uploads.keys())
-    if LINK in st.query_params:
-        del st.query_params[LINK]
+    for name in (LINK, SHOWN):
+        if name in st.query_params:
+            del st.query_params[name]
 
 
 def folder() -> str:
@@ -164,14 +241,17 @@ def page() -> str:
 
 
 def link_params(space: Workspace) -> dict[str, str]:
-    """Query parameters that lead another page to the same workspace."""
-    return {} if space.empty else {LINK: space.id}
+    """Query parameters that lead another page to the same workspace and run."""
+    if space.empty:
+        return {}
+    result = shown(space)
+    return {LINK: space.id} if result is None else {LINK: space.id, SHOWN: result.id}
 
 
 def link(space: Workspace) -> str:
-    """The address that leads back to this workspace."""
+    """The address that leads back to this workspace and the run that this tab shows."""
     page = (st.context.url or "").split("?")[0]
-    return f"{page}?{LINK}={space.id}"
+    return f"{page}?{urlencode({LINK: space.id, **link_params(space)})}"
 
 
 def initial(key: str, value: Any) -> None:

@@ -6,7 +6,7 @@ import io
 import math
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,18 @@ from transrec_core.columns import ITEM, METHOD, RANK, SCORE, USER
 from transrec_core.data.items import Items, read_items
 from transrec_core.data.ratings import Ratings, read_ratings
 from transrec_core.engines.folder import open_run_folder, write_run_folder
-from transrec_core.errors import NothingNewError, TransrecError
+from transrec_core.errors import BadSettingError, NothingNewError, TransrecError
 from transrec_core.evidence.results import Comparison
+from transrec_core.explaining import explain
 from transrec_core.extras import installed
 from transrec_core.persistence import load_run, run_bytes
+from transrec_core.recommending import recommend_for
 from transrec_core.reporting.bundle import bundle_files
 from transrec_core.reporting.tables import table_bytes, write_parts
-from transrec_core.running import Run, lists_from, recommend_from, run
+from transrec_core.running import Run, lists_from, rank_sources, recommend_from, run, sparsity
 from transrec_core.settings import DEEP, PRIORS, Settings
+from transrec_core.space import alignment, alignment_matrix, factor_cards, item_map, neighbours
+from transrec_core.supposing import what_if
 
 STRANGE_IDS = (
     "007", "7", "NA", "nan", "=1+1", "a,b", 'say "x"', "Zoë", "  x", "1e5", "-3", "null",
@@ -46,6 +50,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "large": ("-1000000000", "1000000000"),
 }
 """Cells of a rating column."""
+UNSOUND = ("huge", "all huge", "broken")
 
 BAD_SETTINGS = {
     "seed": (-1, 2**32, 2**64), "shots": ((), (-1,), (3, 3), (2, 1)), "rank": (0, 5000),
@@ -73,26 +78,30 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Case:
-    """Two catalogues and what is asked of them."""
+    """Two catalogues and what is asked of them: lists with or without evidence, and ``face``."""
 
     source: Catalogue
     target: Catalogue
     settings: Mapping[str, Any]
     compare: bool
-    by_command: bool = field(default=False)
+    face: str
 
 
 @st.composite
-def catalogues(draw: st.DrawFn, name: str, people: int) -> Catalogue:
-    """A catalogue of some of the people ``u0`` to ``u{people}`` and of others."""
-    users = people if draw(st.booleans()) else draw(st.integers(1, people))
+def catalogues(draw: st.DrawFn, name: str, people: int, *, sound: bool) -> Catalogue:
+    """A catalogue of some of the people ``u0`` to ``u{people}`` and of others.
+
+    A ``sound`` one can be judged: it has all of the people, a dozen items and readable ratings.
+    """
+    users = people if sound or draw(st.booleans()) else draw(st.integers(1, people))
     others = draw(st.sampled_from([0, 0, 1, 8]))
-    items = draw(st.one_of(st.integers(1, 6), st.integers(12, 30), st.integers(12, 30)))
-    share = draw(st.sampled_from([0.05, 0.3, 0.6, 0.6, 0.9, 1.0]))
-    values = VALUES[draw(st.sampled_from(list(VALUES)))]
+    items = draw(st.integers(12, 30) if sound else st.integers(1, 30))
+    share = draw(st.sampled_from([0.3, 0.6, 0.9] if sound else [0.05, 0.3, 0.6, 0.9, 1.0]))
+    kinds = [kind for kind in VALUES if not sound or kind not in UNSOUND]
+    values = VALUES[draw(st.sampled_from(kinds))]
     how = draw(st.sampled_from(["rated", "rated", "timed", "bare"]))
     strange = draw(st.booleans())
-    same_items = draw(st.integers(0, 2)) == 0
+    same_items = draw(st.integers(0, 3)) == 0
     random = np.random.default_rng(draw(st.integers(0, 2**16)))
 
     names = [f"u{n}" for n in range(users)] + [f"{name}{n}" for n in range(others)]
@@ -132,20 +141,22 @@ def catalogues(draw: st.DrawFn, name: str, people: int) -> Catalogue:
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     """A pair, settings, and the way it is asked."""
-    people = draw(st.sampled_from([1, 3, 15, 40, 40, 60, 60, 80]))
+    sound = draw(st.integers(0, 2)) > 0
+    people = draw(st.integers(40, 80) if sound else st.integers(1, 60))
     networks = installed("deep") and draw(st.integers(0, 29)) == 0
+    simple = [method for method in PRIORS if method not in DEEP]
     asked: dict[str, Any] = {
         "feedback": draw(st.sampled_from(["auto", "ratings", "implicit"])),
         "method": draw(
-            st.sampled_from(DEEP if networks else ["auto", "auto", "auto", *PRIORS[: -len(DEEP)]])
+            st.sampled_from(DEEP if networks else ["auto"] * (9 if sound else 3) + simple)
         ),
         "model": draw(st.sampled_from(["als", "als", "nmf"])),
-        "cold": draw(st.sampled_from(["users", "users", "users", "items"])),
-        "rank": draw(st.sampled_from([None, None, None, 1, 2, 7, 40])),
+        "cold": draw(st.sampled_from(["users"] * 4 + ["items"])),
+        "rank": draw(st.sampled_from([None, 1, 2, 7] if sound else [None, 1, 7, 40])),
         "lam": draw(st.sampled_from([None, 0.0, 1e-30, 1e-6, 0.05, 1e4])),
         "alpha0": draw(st.sampled_from([0.2, 0.2, 1e-6, 5.0])),
         "regularization_exponent": draw(st.sampled_from([1.0, 0.5, 0.0])),
-        "shots": draw(st.sampled_from([(0, 1, 2, 5, 10), (0,), (0, 3), (1, 100), (100,), (7,)])),
+        "shots": draw(st.sampled_from([(0, 1, 2), (0, 1, 2, 5, 10), (0,), (1, 100), (100,)])),
         "top": draw(st.sampled_from([1, 3, 10, 100])),
         "test_share": draw(st.sampled_from([0.3, 0.3, 0.5, 0.7])),
         "min_target": draw(st.sampled_from([2, 2, 4, 8])),
@@ -154,15 +165,15 @@ def cases(draw: st.DrawFn) -> Case:
         "leave_out_crosslisted": draw(st.sampled_from([False, False, True])),
         "seed": draw(st.sampled_from([0, 1, 2**32 - 1])),
     }
-    if draw(st.integers(0, 9)) == 0:
+    if not sound and draw(st.integers(0, 3)) == 0:
         name = draw(st.sampled_from(list(BAD_SETTINGS)))
         asked[name] = draw(st.sampled_from(BAD_SETTINGS[name]))
     return Case(
-        draw(catalogues("s", people)),
-        draw(catalogues("t", people)),
+        draw(catalogues("s", people, sound=sound)),
+        draw(catalogues("t", people, sound=sound)),
         asked,
         draw(st.booleans()),
-        draw(st.integers(0, 4)) == 0,
+        draw(st.sampled_from(["files", "files", "command", "reasons", "space", "studies"])),
     )
 
 
@@ -177,14 +188,16 @@ def judge(case: Case) -> str:
     AssertionError
         Something that has to hold does not.
     """
-    if case.by_command:
+    if case.face == "command":
         return judge_command(case)
+    if case.face == "studies":
+        return judge_studies(case)
     try:
         made = made_run(case)
     except TransrecError as error:
         require_told(error)
         return type(error).__name__
-    judge_run(made)
+    {"files": judge_run, "reasons": judge_reasons, "space": judge_space}[case.face](made)
     return "no evidence" if made.comparison is None else "evidence"
 
 
@@ -258,6 +271,58 @@ def wanted_sizes(made: Run) -> pd.Series:
     rows = target.rows_of(wanted)
     left = len(target.items) - np.where(rows >= 0, target.counts[rows], 0)
     return pd.Series(np.minimum(made.settings.top, left), wanted)
+
+
+def judge_reasons(made: Run) -> None:
+    """Assert that reasons add up to the scores, and that what-if leaves a user's list as it was."""
+    fit, pair = made.fit, made.pair
+    for user in (pair.source.users[0], pair.target.users[-1], "a stranger"):
+        lists = recommend_for(fit, [user], top=5, chosen=made.chosen)
+        assert np.isfinite(lists[SCORE]).all()
+        supposed = what_if(fit, user)
+        again = recommend_for(supposed, [user], top=5, chosen=made.chosen)
+        assert len(again) == len(lists)
+        assert np.isfinite(again[SCORE]).all()
+        try:
+            found = explain(fit, user, list(lists[ITEM]), chosen=made.chosen)
+        except BadSettingError as error:
+            require_told(error)
+            continue
+        wanted = lists[SCORE].to_numpy()
+        told = np.array([reason.score for reason in found])
+        assert np.isfinite(told).all()
+        assert np.allclose(told, wanted, rtol=1e-2, atol=1e-2 * (np.abs(wanted).max(initial=1)))
+
+
+def judge_space(made: Run) -> None:
+    """Assert that items have finite places, and users' factors a finite alignment."""
+    found = item_map(made.fit).frame
+    assert np.isfinite(found[["x", "y"]]).all(axis=None)
+    assert factor_cards(made.fit) is not None
+    if made.pair.linked and len(made.pair.shared):
+        told = alignment(made.fit)
+        assert np.isfinite([*told.correlations, told.disparity]).all()
+        alignment_matrix(made.fit)
+    one = str(made.pair.target.items[0])
+    assert np.isfinite(neighbours(made.fit, "target", one).select_dtypes("number")).all(axis=None)
+
+
+def judge_studies(case: Case) -> str:
+    """Have sources ranked and the target thinned; tables are finite, or errors are typed."""
+    try:
+        settings = Settings(**case.settings)
+        source, target = (_read(side, name) for side, name in _sides(case))
+        ranked = rank_sources(target, {"one": source, "other": target}, settings)
+        assert len(ranked) == 2
+        told = ranked.loc[ranked["note"] == "", ["gain", "low", "high"]].astype(float)
+        assert np.isfinite(told).all(axis=None)
+        table = sparsity(source, target, settings, shares=(1.0, 0.1))
+        assert np.isfinite(table.select_dtypes("number")).all(axis=None)
+        assert len(table)
+    except TransrecError as error:
+        require_told(error)
+        return f"studies: {type(error).__name__}"
+    return "studies"
 
 
 def require_lists(lists: pd.DataFrame, made: Run) -> None:

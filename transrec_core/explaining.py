@@ -16,6 +16,7 @@ from transrec_core.baselines import POPULARITY
 from transrec_core.columns import ITEM
 from transrec_core.errors import BadSettingError
 from transrec_core.evidence.results import Chosen
+from transrec_core.factors.solver import solve_semidefinite
 from transrec_core.recommending import WITHOUT_TRANSFER, listed_methods, served_by
 from transrec_core.settings import DEEP
 from transrec_core.transfer.fitting import EASE, TransferFit
@@ -169,7 +170,7 @@ def _folded_sums(
     # A plain fold-in is one from zero factors with the model's own precision.
     pull = prior_precision(model, tau if tau > 0 else 1.0)
     rows = V[seen]
-    answers = np.linalg.solve(fold_in_system(model, rows, weights, pull), V[columns].T)
+    answers = solve_semidefinite(fold_in_system(model, rows, weights, pull), V[columns].T)
     by_target = (rows @ answers) * (weights * wanted)[:, None]
     prior = answers.T @ pull if tau > 0 else np.zeros((len(columns), len(pull)))
     if source_row is None:

@@ -368,7 +368,7 @@ def choices(space: Workspace, result: Result, kind: str, evidence: "Evidence", d
 
 def _searched(space: Workspace, found: "compute.Search", evidence: "Evidence", dark: bool) -> None:
     """The search as a heat map whose cells show or fit a run; the same for the keyboard."""
-    shown = space.shown
+    shown = state.shown(space)
     assert shown is not None
     method = wording.method_word(found.method, evidence.cold)
     key = f"tried_{found.kind}_{shown.id}"

@@ -126,9 +126,10 @@ def show(space: Workspace) -> Settings:
                 st.toggle("Start from the last fit", key=WARM, help=wording.HELP_WARM)
         settings = current()
         reason = blocked(space)
-        changed = compute.stale(space, settings)
+        shown = state.shown(space)
+        changed = compute.stale(space, shown, settings)
         st.button(
-            "Fit again" if space.shown is not None else "Fit",
+            "Fit again" if shown is not None else "Fit",
             key="fit_go",
             type="primary",
             icon=":material/play_arrow:",
@@ -143,12 +144,12 @@ def show(space: Workspace) -> Settings:
             st.caption(reason)
         elif changed:
             st.badge("Settings changed: refit", icon=":material/sync_problem:", color="orange")
-        elif space.shown is not None:
-            took = wording.seconds(space.shown.run.seconds)
+        elif shown is not None:
+            took = wording.seconds(shown.run.seconds)
             st.caption(f"The last fit took {took}.")
         else:
             st.caption("Rank and λ left empty are chosen on validation users.")
-        if not reason and (changed or space.shown is None):
+        if not reason and (changed or shown is None):
             _expect(space, settings)
     return settings
 
@@ -250,4 +251,5 @@ def start(space: Workspace, settings: Settings) -> None:
     """Start a fit unless something speaks against it by now."""
     with space.lock:
         if not blocked(space):
-            space.start(settings, warm=bool(state.get(WARM, True)))
+            warm = state.shown(space) if state.get(WARM, True) else None
+            state.tab().own_job = space.start(settings, warm=warm).id

@@ -67,7 +67,7 @@ def show(space: Workspace) -> None:
     if memory.going:
         page, memory.going = memory.going, ""
         st.switch_page(f"views/{page}.py", query_params=state.link_params(space))
-    if memory.guided != space.id or space.shown is None:
+    if memory.guided != space.id or state.shown(space) is None:
         return
     at_once = SHOWN_AT_ONCE.get(state.page())
     if at_once is not None:

@@ -22,7 +22,7 @@ NAME_LENGTH = 60
 
 def restore(space: Workspace, result: Result) -> None:
     """Show an earlier run, with its settings in the form, so that nothing stands as changed."""
-    space.show(result)
+    state.show(space, result)
     fill_form(result.run.settings)
 
 
@@ -40,7 +40,7 @@ def to_runs() -> None:
 def compact(space: Workspace) -> None:
     """The runs as buttons that show them, for the run bar."""
     for result in space.results:
-        current = result is space.shown
+        current = result is state.shown(space)
         data = " · other data" if compute.entry(space, result).other_data else ""
         st.button(
             f"{escape_md(result.name, NAME_LENGTH)} · {wording.clock(result.at)} · "
@@ -101,13 +101,13 @@ def _open(space: Workspace, key: str) -> None:
     if file is None:
         return
     if compute.open_run(space, file.getvalue(), file.name):
-        fill_form(space.settings)
+        restore(space, space.results[0])
     state.tab().uploads["up_run"] += 1
 
 
 def origin(space: Workspace) -> None:
     """Which files an opened run on show came of, where they are not the loaded ones."""
-    shown = space.shown
+    shown = state.shown(space)
     if shown is None or not shown.opened or shown.inputs == space.inputs:
         return
     files = " and ".join(escape_md(name, 60) for name in shown.names if name) or "unnamed files"
@@ -121,7 +121,7 @@ def origin(space: Workspace) -> None:
 
 def _row(space: Workspace, result: Result, full: bool) -> None:
     entry = compute.entry(space, result)
-    current = result is space.shown
+    current = result is state.shown(space)
     name = escape_md(result.name, NAME_LENGTH)
     opened = f" · opened from {escape_md(result.opened, 60)}" if result.opened else ""
     with st.container(border=True, key=f"run_{result.id}", gap="small"):
@@ -164,7 +164,7 @@ def _told(entry: "compute.Entry") -> None:
 
 
 def _actions(space: Workspace, result: Result, full: bool) -> None:
-    current = result is space.shown
+    current = result is state.shown(space)
     with st.container(horizontal=True, width="content", gap="small"):
         st.button(
             "Show",
@@ -238,7 +238,7 @@ def _reference(space: Workspace, shown: Result) -> Result | None:
     """The run that the shown one is held against: the analyst's choice, else the default."""
     asked = state.get(f"reference_{shown.id}")
     chosen = [r for r in space.results if r.id == asked and r is not shown]
-    return chosen[0] if chosen else compute.reference(space)
+    return chosen[0] if chosen else compute.reference(space, shown)
 
 
 def change_line(space: Workspace, shown: Result, kind: str, shots: int) -> None:

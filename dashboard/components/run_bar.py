@@ -5,6 +5,7 @@ import streamlit as st
 from dashboard import compute, jobs, state, wording
 from dashboard.components import history, kept, progress
 from dashboard.jobs import Result, Workspace
+from transrec_core.limits import Limits
 from transrec_core.settings import Settings
 
 
@@ -19,9 +20,10 @@ def show(space: Workspace, settings: Settings) -> None:
     if not space.empty:
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run_bar"):
             _data_chips(space)
-            if space.shown is not None:
-                _model_chip(space.shown)
-            changed = compute.stale(space, settings)
+            shown = state.shown(space)
+            if shown is not None:
+                _model_chip(shown)
+            changed = compute.stale(space, shown, settings)
             if changed:
                 st.badge(
                     f"{_listed(changed)} changed: refit",
@@ -31,8 +33,38 @@ def show(space: Workspace, settings: Settings) -> None:
                 )
             st.space("stretch")
             _more(space)
+    _other_run(space)
     kept.show(space)
     progress.show(space)
+
+
+def _other_run(space: Workspace) -> None:
+    """What this tab shows in place of a run that is gone, and whether there is a newer one."""
+    if state.tab().run_gone:
+        limits = Limits.current()
+        st.warning(
+            f"The newest {limits.kept_runs} runs and up to {limits.pinned_runs} pinned ones are "
+            "kept. You see the newest.",
+            title="The run of this link is no longer here",
+            icon=":material/link_off:",
+        )
+    newer = state.newer(space)
+    if newer is not None:
+        with st.container(
+            border=True, horizontal=True, vertical_alignment="center", gap="small", key="newer_run"
+        ):
+            st.markdown(
+                f":material/update: A newer run exists: {wording.escape_md(newer.name, 40)} of "
+                f"{wording.clock(newer.at)}. This page still shows the one you opened.",
+                width="stretch",
+            )
+            st.button(
+                "Show it",
+                key="show_newer",
+                icon=":material/visibility:",
+                on_click=history.restore,
+                args=(space, newer),
+            )
 
 
 def _nothing_there() -> str:
@@ -107,8 +139,8 @@ def _more(space: Workspace) -> None:
     ):
         st.markdown("**Link**")
         st.caption(
-            f"Leads back to this data and these results, on this server only, {kept.how_long()}. "
-            "Whoever has it sees them."
+            f"Leads back to this data and the run on show, on this server only, {kept.how_long()}. "
+            "Whoever has it sees them, and the other runs."
         )
         st.code(state.link(space), language=None, wrap_lines=True)
         if space.results:

@@ -83,7 +83,7 @@ def last_failure(space: Workspace) -> None:
     if job is None or job.failure is None:
         return
     failure(job.failure, "job")
-    if space.shown is not None:
+    if state.shown(space) is not None:
         st.caption("The results below are those of the fit before and have not changed.")
     if job.failure.kind == "NoOverlapError" and compute.both_usable(space):
         _partial(space)

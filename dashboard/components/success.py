@@ -43,29 +43,31 @@ def _toast(space: Workspace) -> None:
     if job is None or job.active or memory.watched_job != job.id:
         return
     memory.watched_job = ""
+    shown = state.shown(space)
     if job.status == "done" and job.kind != "fit":
         st.toast(f"**{wording.STUDY_DONE[job.kind]}**", icon=":material/check_circle:")
-    elif job.status == "done" and space.shown is not None:
+    elif job.status == "done" and shown is not None and shown.id == job.id:
         # No link: it would open the tab anew and forget what the tab remembers, as the guide.
         more = "" if state.page() == "compare" else " The Compare page tells for whom."
         st.toast(
-            f"**{headline(space.shown)}**{more}",
+            f"**{headline(shown)}**{more}",
             icon=":material/check_circle:",
             duration="long",
         )
     elif job.status == "cancelled":
-        earlier = " The earlier results are still here." if space.shown is not None else ""
+        earlier = " The earlier results are still here." if shown is not None else ""
         st.toast(f"**Fit cancelled.**{earlier}", icon=":material/cancel:")
 
 
 def banner(space: Workspace) -> None:
     """The verdict with the way to the next question; nothing before the first result."""
-    if space.shown is None:
+    shown = state.shown(space)
+    if shown is None:
         return
     with st.container(
         border=True, horizontal=True, vertical_alignment="center", key="verdict_banner"
     ):
-        st.markdown(wording.escape_md(sentence(space.shown), 400))
+        st.markdown(wording.escape_md(sentence(shown), 400))
         st.page_link(
             "views/compare.py",
             label="See the comparison",

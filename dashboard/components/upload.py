@@ -289,7 +289,7 @@ def _file(space: Workspace, side: Side, loaded: Loaded) -> None:
         _written(space, side, loaded)
     _mapping(space, side, loaded)
     _outcome(space, side, loaded)
-    with st.expander("First 20 rows", expanded=space.shown is None, key=f"preview_{side}"):
+    with st.expander("First 20 rows", expanded=state.shown(space) is None, key=f"preview_{side}"):
         st.dataframe(
             charts.tinted(compute.preview(loaded), state.is_dark()),
             hide_index=True,

@@ -39,9 +39,8 @@ SETTING_WORDS = {
 assert set(SETTING_WORDS) == {field.name for field in fields(Settings)}
 
 
-def stale(space: Workspace, settings: Settings) -> list[str]:
+def stale(space: Workspace, shown: Result | None, settings: Settings) -> list[str]:
     """What changed since the shown result, in words; empty when nothing did."""
-    shown = space.shown
     if shown is None:
         return []
     changed = []
@@ -186,9 +185,8 @@ def entry(space: Workspace, result: Result) -> Entry:
     )
 
 
-def reference(space: Workspace) -> Result | None:
+def reference(space: Workspace, shown: Result | None) -> Result | None:
     """The run to hold the shown one against: the newest pinned, else the one before it."""
-    shown = space.shown
     others = [result for result in space.results if result is not shown]
     if shown is None or not others:
         return None

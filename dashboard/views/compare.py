@@ -4,17 +4,17 @@ from dashboard import compute, state
 from dashboard.components import comparison, folders, history, states, studies
 
 space = state.workspace()
-where = "the target" if compute.target_only(space.shown) else "both catalogues"
+where = "the target" if compute.target_only(state.shown(space)) else "both catalogues"
 states.heading(
     "Does transfer help, and can I trust it?",
     "Test items are target items whose ratings were hidden. Every method names the users for the "
     "same items, and the hidden ratings judge."
-    if compute.new_items(space.shown)
+    if compute.new_items(state.shown(space))
     else f"Test users are people of {where} whose target ratings were hidden. Every method "
     "recommends to the same users, and the hidden ratings judge.",
 )
 states.last_failure(space)
-result = space.shown
+result = state.shown(space)
 
 if result is None:
     if space.job is not None and space.job.active:

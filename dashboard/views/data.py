@@ -67,7 +67,7 @@ if not space.empty:
                 "How many interactions users have. Source users with many tell most about "
                 "themselves.",
             )
-    if space.shown is None:
+    if state.shown(space) is None:
         with st.container(horizontal=True, vertical_alignment="center", key="continue"):
             st.button(
                 "Fit and compare",

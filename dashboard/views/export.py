@@ -10,7 +10,7 @@ states.heading(
     "numbers again.",
 )
 states.last_failure(space)
-result = space.shown
+result = state.shown(space)
 
 if result is None:
     if space.job is not None and space.job.active:

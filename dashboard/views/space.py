@@ -11,7 +11,7 @@ states.heading(
     "together in the people of both, and the items that each factor stands for.",
 )
 states.last_failure(workspace)
-result = workspace.shown
+result = state.shown(workspace)
 
 if result is None:
     if workspace.job is not None and workspace.job.active:

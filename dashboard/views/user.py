@@ -4,7 +4,7 @@ from dashboard import compute, state
 from dashboard.components import person, states
 
 space = state.workspace()
-if compute.new_items(space.shown):
+if compute.new_items(state.shown(space)):
     states.heading(
         "Which users would one item get?",
         "The same item's users by transfer, from the target alone, and by activity alone, beside "
@@ -17,7 +17,7 @@ else:
         "beside what they had before.",
     )
 states.last_failure(space)
-result = space.shown
+result = state.shown(space)
 
 if result is None:
     if space.job is not None and space.job.active:

@@ -8,6 +8,8 @@ import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 LOOKS = [(1600, "light"), (1600, "dark"), (768, "light"), (768, "dark")]
 
 
@@ -92,3 +94,20 @@ def test_with_new_items(tab: Callable[..., Any], pages: dict[str, str]) -> None:
     for page, path in pages.items():
         app.open(f"{path}?{query}")
         in_every_look(app, "items", page, LOOKS[1:3])
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "open_"), [(390, 844, False), (720, 450, False), (1440, 900, True)]
+)
+def test_settings_lie_beside_the_page_and_not_over_it(
+    tab: Callable[..., Any], width: int, height: int, open_: bool
+) -> None:
+    """On a phone and at 200 % zoom they wait in their drawer; a wide page shows both."""
+    app = tab(width, height)
+    app.open()
+    drawer = app.page.locator("[data-testid=stSidebar]").bounding_box()
+    assert (drawer["width"] > 0) == open_
+    app.page.locator(".st-key-try_sample button").first.click(trial=True, timeout=10_000)
+    if not open_:
+        app.page.locator("[data-testid=stExpandSidebarButton]").click()
+        app.page.locator(".st-key-fit_go button").wait_for()

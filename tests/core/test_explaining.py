@@ -57,6 +57,20 @@ def test_reasons_come_from_both_histories_and_from_what_is_alike(method):
     assert reason.parts["contribution"][even].sum() > 0.5 * (reason.score - reason.general)
 
 
+def test_without_regularisation_and_with_fewer_tastes_than_factors_reasons_add_up_all_the_same():
+    """λ = 0 and a factor that no item has: the equations of every user are singular."""
+    spec = FitSpec("implicit", "als", 4, 0.0, 0.2, 1.0, 0)
+    fit = fit_transfer(checkerboard(users=200, overlap=150), spec)
+    items = fit.plain.item_factors.copy()
+    items[:, 3] = 0
+    flat = dataclasses.replace(fit.plain, item_factors=items)
+    fit = dataclasses.replace(fit, plain=flat, alone=flat, target=flat)
+    listed = recommend_for(fit, ["u003"], top=3, method="target_only")
+    reasons = explain(fit, "u003", listed["item_id"].tolist(), method="target_only")
+    scores = [reason.score for reason in reasons]
+    assert scores == pytest.approx(listed["score"].tolist(), rel=1e-2, abs=1e-3)
+
+
 def test_a_cold_user_is_explained_by_the_source_alone():
     fit = fitted()
     listed = recommend_for(fit, ["u171"], top=3)

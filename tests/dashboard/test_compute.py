@@ -58,11 +58,11 @@ def test_histograms_are_shares(loaded: jobs.Workspace) -> None:
 
 def test_stale_names_what_changed(fitted: jobs.Workspace) -> None:
     same = shown(fitted).run.settings
-    assert compute.stale(fitted, same) == []
-    assert compute.stale(fitted, Settings(rank=9, lam=0.05)) == ["rank"]
+    assert compute.stale(fitted, fitted.shown, same) == []
+    assert compute.stale(fitted, fitted.shown, Settings(rank=9, lam=0.05)) == ["rank"]
     mapping = {"user": "user_id", "item": "item_id", "rating": None, "time": None}
     compute.remap(fitted, "target", mapping, "last")
-    assert compute.stale(fitted, same) == ["the data"]
+    assert compute.stale(fitted, fitted.shown, same) == ["the data"]
 
 
 def test_memory_of_a_workspace_is_bounded(loaded: jobs.Workspace) -> None:

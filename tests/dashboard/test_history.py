@@ -142,7 +142,7 @@ def test_a_pinned_run_outlives_those_after_it(fitted: jobs.Workspace, small_run:
         fitted.install(small_run, fitted.inputs, NAMES, f"{number}")
     assert first in fitted.results
     assert len(fitted.results) == Limits.kept_runs + 1
-    assert compute.reference(fitted) is first  # pinned before newer
+    assert compute.reference(fitted, fitted.shown) is first  # pinned before newer
     fitted.pin(first, False)
     fitted.install(small_run, fitted.inputs, NAMES, "last")
     assert first not in fitted.results

@@ -2,9 +2,12 @@
 
 import hashlib
 import random
+import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pandas as pd
@@ -15,6 +18,7 @@ from test_pages import text
 from dashboard import compute, jobs
 from dashboard.jobs import Side
 from transrec_core.data.ratings import read_ratings
+from transrec_core.limits import Limits
 from transrec_core.recommending import recommend_for
 from transrec_core.running import Run, run
 from transrec_core.settings import Settings
@@ -182,6 +186,104 @@ def test_a_link_that_is_not_known_exactly_shows_nothing(
             assert "films.csv" not in text(app)
             assert not app.dataframe
             assert "cafe0001" not in text(app)
+
+
+class TestOneLinkInSeveralTabs:
+    """What a tab shows is its own; a link says which run it leads to."""
+
+    @pytest.fixture
+    def space(self, fitted: jobs.Workspace) -> jobs.Workspace:
+        return fitted
+
+    @pytest.fixture
+    def refit(self, space: jobs.Workspace, small_run: Run) -> Callable[[str], jobs.Result]:
+        """A fit that ends in another tab."""
+        return lambda id_: space.install(small_run, space.inputs, ("films.csv", "books.csv"), id_)
+
+    def on_show(self, app: AppTest) -> str:
+        assert not app.exception
+        (chip,) = re.findall(r"Run \d+ · run (\w+)", text(app))
+        assert app.query_params["shown"] in (chip, [chip])
+        return str(chip)
+
+    def test_a_refit_elsewhere_changes_no_page_and_is_offered(
+        self, open_app: OpenApp, space: jobs.Workspace, refit: Callable[[str], jobs.Result]
+    ) -> None:
+        reader = open_app(space, "compare")
+        assert self.on_show(reader) == "cafe0001"
+        assert "A newer run exists" not in text(reader)
+        refit("cafe0002")
+        for page in ("compare", "user", "export", "data"):
+            reader.switch_page(f"views/{page}.py").run()
+            assert self.on_show(reader) == "cafe0001"
+        assert "A newer run exists: Run 2" in text(reader)
+        reader.button(key="show_newer").click().run()
+        assert self.on_show(reader) == "cafe0002"
+        assert "A newer run exists" not in text(reader)
+
+    def test_a_link_leads_to_the_run_that_it_names(
+        self, open_app: OpenApp, space: jobs.Workspace, refit: Callable[[str], jobs.Result]
+    ) -> None:
+        refit("cafe0002")
+        app = AppTest.from_file(Path(jobs.__file__).with_name("app.py"), default_timeout=20)
+        app.query_params["run"], app.query_params["shown"] = space.id, "cafe0001"
+        app.run()
+        assert self.on_show(app) == "cafe0001"
+        assert f"run={space.id}&shown=cafe0001" in " ".join(code.value for code in app.code)
+        # One without, as links were once, leads to what was shown last.
+        assert self.on_show(open_app(space)) == "cafe0002"
+
+    def test_going_back_shows_the_run_before(
+        self, open_app: OpenApp, space: jobs.Workspace, refit: Callable[[str], jobs.Result]
+    ) -> None:
+        refit("cafe0002")
+        app = open_app(space, "user")
+        app.button(key="restore_cafe0001").click().run()
+        assert self.on_show(app) == "cafe0001"
+        assert "A newer run exists" not in text(app)  # it was left on purpose
+        app.query_params["shown"] = "cafe0002"
+        assert self.on_show(app.run()) == "cafe0002"
+
+    def test_looking_at_an_earlier_run_changes_no_other_tab(
+        self, open_app: OpenApp, space: jobs.Workspace, refit: Callable[[str], jobs.Result]
+    ) -> None:
+        refit("cafe0002")
+        one, other = open_app(space, "user"), open_app(space, "user")
+        one.button(key="restore_cafe0001").click().run()
+        assert self.on_show(one) == "cafe0001"
+        assert self.on_show(other.run()) == "cafe0002"
+
+    def test_a_run_that_is_no_longer_kept_gives_way_to_the_newest(
+        self, open_app: OpenApp, space: jobs.Workspace, refit: Callable[[str], jobs.Result]
+    ) -> None:
+        reader = open_app(space, "compare")
+        for number in range(Limits.kept_runs):
+            refit(f"beef000{number}")
+        assert self.on_show(reader.run()) == f"beef000{Limits.kept_runs - 1}"
+        (said,) = [box for box in reader.warning if "You see the newest." in box.value]
+        assert "no longer here" in str(said.proto)
+        assert "A newer run exists" not in text(reader)
+
+    def test_ones_own_fit_is_shown_when_it_is_done(
+        self,
+        open_app: OpenApp,
+        space: jobs.Workspace,
+        refit: Callable[[str], jobs.Result],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        job = MagicMock(id="cafe0002", kind="fit", status="done", active=False, failure=None)
+
+        def start(settings: Settings, warm: jobs.Result | None) -> MagicMock:
+            space.job = job
+            refit(job.id)
+            return job
+
+        monkeypatch.setattr(space, "start", start)
+        one, other = open_app(space), open_app(space)
+        one.button(key="fit_go").click().run()
+        assert self.on_show(one) == "cafe0002"
+        assert self.on_show(other.run()) == "cafe0001"
+        space.job = None
 
 
 @pytest.mark.parametrize("seeds", [(1, 2)])

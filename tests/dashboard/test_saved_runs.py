@@ -173,7 +173,7 @@ def test_odd_times_and_names_in_a_saved_run_do_no_harm(
         assert compute.open_run(workspace, run_bytes(small_run, about), "a/b\\c.transrec")
         assert len(workspace.results[0].name) <= 60
         # A run is held against those before it, so their times must compare.
-        compute.reference(workspace)
+        compute.reference(workspace, workspace.shown)
 
 
 def test_what_was_cut_short_or_left_out_is_told_until_it_is_dismissed(

@@ -256,6 +256,22 @@ def half_sweep(
     )
 
 
+def solve_semidefinite(A: "NDArray[np.float64]", b: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Solve A x = b for symmetric positive semi-definite A; a singular one by its shortest x.
+
+    At λ = 0 the normal equations of a user with few items, or of constant data, are singular.
+
+    Parameters
+    ----------
+    A, b
+        (…, k, k) and (…, k, m).
+    """
+    try:
+        return np.asarray(np.linalg.solve(A, b), np.float64)
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.pinv(A, hermitian=True) @ b, np.float64)
+
+
 def objective_value(
     matrix: "sp.csr_array",
     users: "NDArray[np.floating]",

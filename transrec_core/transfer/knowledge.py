@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from transrec_core.data.linking import DomainPair
 from transrec_core.factors.biases import Biases, fold_in_biases
 from transrec_core.factors.model import Factors
+from transrec_core.factors.solver import solve_semidefinite
 from transrec_core.transfer.deep.histories import HistoryMap
 from transrec_core.transfer.deep.neural_map import NeuralMap
 from transrec_core.transfer.fold_in import Prior, fold_in, mean_prior, prior_precision
@@ -399,8 +400,7 @@ def folded_parts(
     taken, wanted, weights = cells_of(model, matrix, row)
     V = model.item_factors[taken].astype(np.float64)
     system = fold_in_system(model, V, weights, prior_precision(model, 1.0))
-    places = np.linalg.solve(system, (V * (weights * wanted)[:, None]).T).T
-    return taken, np.asarray(places, np.float64)
+    return taken, solve_semidefinite(system, (V * (weights * wanted)[:, None]).T).T
 
 
 def cells_of(

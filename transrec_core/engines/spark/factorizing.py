@@ -22,7 +22,7 @@ from transrec_core.factors.biases import DAMPING, ROUNDS, Biases, fold_in_biases
 from transrec_core.factors.kernels import row_systems
 from transrec_core.factors.model import Factors
 from transrec_core.factors.objectives import Explicit, Implicit, ImplicitByCounts, Objective
-from transrec_core.factors.solver import SWEEPS, TOLERANCE, half_sweep
+from transrec_core.factors.solver import SWEEPS, TOLERANCE, half_sweep, solve_semidefinite
 from transrec_core.transfer.fitting import FitSpec
 
 if TYPE_CHECKING:
@@ -331,10 +331,7 @@ def _minima(
                 root = vectors[:, kept] * np.sqrt(values[kept])
                 rows[at], _ = nnls(root.T, (vectors[:, kept].T @ side) / np.sqrt(values[kept]))
         return rows
-    try:
-        return np.asarray(np.linalg.solve(A, b[:, :, None])[:, :, 0], np.float64)
-    except np.linalg.LinAlgError:
-        return np.asarray(np.einsum("ijk,ik->ij", np.linalg.pinv(A, hermitian=True), b))
+    return solve_semidefinite(A, b[:, :, None])[:, :, 0]
 
 
 def _objective(state: State, told: "NDArray[np.float64]", users: int, people: People) -> float:
