@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from transrec_core.columns import MAX_RATING
 from transrec_core.data.interactions import Interactions
 from transrec_core.data.linking import link
 from transrec_core.errors import BadSettingError
@@ -85,8 +86,11 @@ def _changed(domain: Interactions, user: str, changes: Changes, name: str) -> In
                     f"{user!r} has no {name} interaction with {item!r}.", "There is none to drop."
                 )
             del after[column]
-        elif not np.isfinite(value):
-            raise BadSettingError(f"The rating of {item!r} is {value}.", "It must be a number.")
+        elif not abs(value) <= MAX_RATING:
+            raise BadSettingError(
+                f"The rating of {item!r} is {value}.",
+                f"It must be a number from {-MAX_RATING:,.0f} to {MAX_RATING:,.0f}.",
+            )
         else:
             after[column] = float(value) if domain.explicit else plain
     # A user whose row was empty from the start is in the domain all the same.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import scipy.sparse as sp
 
+from transrec_core.columns import MAX_RATING
 from transrec_core.errors import BadRatingsError, BadSettingError, RankTooLargeError
 from transrec_core.factors.biases import Biases, fit_biases
 from transrec_core.factors.kernels import (
@@ -100,7 +101,8 @@ def factorize(
     Raises
     ------
     BadRatingsError
-        Nothing stored, or a value that is not finite.
+        Nothing stored, a value that is not finite or larger than ``MAX_RATING``, or factors that
+        are not finite.
     BadSettingError
         A setting outside its range.
     RankTooLargeError
@@ -201,6 +203,11 @@ def factorize(
         if len(objective) > 2 and objective[-3] - objective[-1] <= tolerance * objective[-3]:
             converged = True
             break
+    if not np.isfinite(objective[-1]):
+        raise BadRatingsError(
+            "The factorization ended in numbers that are not finite.",
+            "Look for extreme ratings, or choose a larger lam.",
+        )
     targets, weights = spec.cells(by_user.data)
     gradient = gradient_ratio(
         by_user.indptr,
@@ -329,15 +336,19 @@ def _as_csr(matrix: Any) -> "sp.csr_array":
     if not csr.has_canonical_format:
         csr = csr.copy()
         csr.sum_duplicates()
-    bad = ~np.isfinite(csr.data) if csr.dtype.kind == "f" else np.zeros(1, bool)
-    if bad.any():
-        at = int(np.flatnonzero(bad)[0])
-        row = int(np.searchsorted(csr.indptr, at, side="right")) - 1
-        raise BadRatingsError(
-            f"{int(bad.sum())} ratings are not finite, the first at row {row}, "
-            f"column {csr.indices[at]}: {csr.data[at]}.",
-            "Remove or correct these cells.",
-        )
+    size = np.abs(csr.data.astype(np.float64))
+    for bad, what in (
+        (~np.isfinite(size), "not finite"),
+        (size > MAX_RATING, f"larger than {MAX_RATING:,.0f}"),
+    ):
+        if bad.any():
+            at = int(np.flatnonzero(bad)[0])
+            row = int(np.searchsorted(csr.indptr, at, side="right")) - 1
+            raise BadRatingsError(
+                f"{int(bad.sum())} ratings are {what}, the first at row {row}, "
+                f"column {csr.indices[at]}: {csr.data[at]}.",
+                "Remove or correct these cells.",
+            )
     return sp.csr_array(
         (csr.data, csr.indices.astype(np.int32), csr.indptr.astype(np.int32)), csr.shape
     )

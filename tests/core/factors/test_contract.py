@@ -280,6 +280,14 @@ def refuses_both_infinities(fit):
 
 
 @check
+def refuses_what_is_too_large_for_single_precision(fit):
+    for bad in (1e30, -2e9):
+        matrix = ratings()
+        matrix.data[-1] = bad
+        assert "1 ratings are larger than" in refused(fit, matrix, BadRatingsError)
+
+
+@check
 def refuses_what_is_infinite_only_once_summed(fit):
     matrix = sp.coo_array(([1e308, 1e308, 1.0], ([0, 0, 1], [0, 0, 1])), (2, 2))
     assert "not finite" in refused(fit, matrix, BadRatingsError, rank=1)
