@@ -101,8 +101,7 @@ def factorize(
     Raises
     ------
     BadRatingsError
-        Nothing stored, a value that is not finite or larger than ``MAX_RATING``, or factors that
-        are not finite.
+        Nothing stored, or a value that is not finite or larger than ``MAX_RATING``.
     BadSettingError
         A setting outside its range.
     RankTooLargeError
@@ -203,11 +202,6 @@ def factorize(
         if len(objective) > 2 and objective[-3] - objective[-1] <= tolerance * objective[-3]:
             converged = True
             break
-    if not np.isfinite(objective[-1]):
-        raise BadRatingsError(
-            "The factorization ended in numbers that are not finite.",
-            "Look for extreme ratings, or choose a larger lam.",
-        )
     targets, weights = spec.cells(by_user.data)
     gradient = gradient_ratio(
         by_user.indptr,

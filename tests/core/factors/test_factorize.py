@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -556,12 +554,3 @@ def test_overflow_ends_in_zero_rows_not_in_a_loop():
     matrix = sp.csr_array(np.full((3, 3), 1e30))
     fit = factorize(matrix, rank=2, lam=0.1, biases=False, sweeps=2)
     assert np.isfinite(fit.item_factors).all() or np.isfinite(fit.user_factors).all()
-
-
-@pytest.mark.parametrize("feedback", ["ratings", "implicit"])
-def test_factors_that_are_not_finite_are_not_handed_over(feedback):
-    matrix = sp.csr_array(np.array([[1.0, 2.0], [3.0, 4.0]], np.float32))
-    fit = factorize(matrix, rank=1, lam=0.1, feedback=feedback)
-    broken = dataclasses.replace(fit, item_factors=fit.item_factors * np.nan)
-    with pytest.raises(BadRatingsError, match="numbers that are not finite"):
-        factorize(matrix, rank=1, lam=0.1, feedback=feedback, start=broken)
