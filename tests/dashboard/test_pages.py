@@ -106,19 +106,19 @@ def test_columns_can_be_given_other_roles(open_app: OpenApp, loaded: jobs.Worksp
     assert "swapped" in text(app)
 
 
-@pytest.mark.parametrize("page", PAGES)
 def test_a_fit_at_work_shows_its_progress_everywhere(
-    open_app: OpenApp, loaded: jobs.Workspace, page: str
+    open_app: OpenApp, loaded: jobs.Workspace
 ) -> None:
     job = loaded.start(Settings(), stand_ins.work_until_cancelled)
     while job.step.fraction == 0:
         time.sleep(0.02)
-    app = open_app(loaded, page)
-    assert "Fitting source factors" in app.progress[0].text
-    assert app.progress[0].value == 40
-    assert app.button(key="fit_go").disabled
-    if page != "data":
-        assert app.get("skeleton")
+    for page in PAGES:
+        app = open_app(loaded, page)
+        assert "Fitting source factors" in app.progress[0].text, page
+        assert app.progress[0].value == 40
+        assert app.button(key="fit_go").disabled, page
+        assert not app.button(key="cancel_fit").disabled, page
+        assert bool(app.get("skeleton")) == (page != "data"), page
     app.button(key="cancel_fit").click().run()
     # A quick end is told by the run of the click already.
     told = [toast.value for toast in app.toast]
@@ -205,15 +205,15 @@ def test_changed_settings_are_named_on_every_page(
     assert "Rank changed: refit" in text(app)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_failed_fit_is_told_and_earlier_results_stay(
-    open_app: OpenApp, fitted: jobs.Workspace, page: str
+def test_a_failed_fit_is_told_on_every_page_and_earlier_results_stay(
+    open_app: OpenApp, fitted: jobs.Workspace
 ) -> None:
     fitted.start(Settings(rank=900), stand_ins.refuse).join(180)
-    app = open_app(fitted, page)
-    assert "Rank 900 is too large." in text(app)
-    assert "Choose at most 20." in text(app)
-    assert "run cafe0001" in text(app)
+    for page in PAGES:
+        app = open_app(fitted, page)
+        assert "Rank 900 is too large." in text(app), page
+        assert "Choose at most 20." in text(app), page
+        assert "run cafe0001" in text(app), page
 
 
 def test_an_unforeseen_error_shows_its_id_only(open_app: OpenApp, loaded: jobs.Workspace) -> None:

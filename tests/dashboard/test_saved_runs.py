@@ -59,9 +59,8 @@ def drop(app: AppTest, content: bytes, name: str) -> None:
     assert not app.exception
 
 
-@pytest.mark.parametrize("page", ["compare", "space", "user", "export"])
 def test_an_opened_run_shows_on_every_page_without_its_data(
-    open_app: OpenApp, saved: bytes, page: str
+    open_app: OpenApp, saved: bytes
 ) -> None:
     app = open_app()
     drop(app, saved, "mine.transrec")
@@ -71,14 +70,14 @@ def test_an_opened_run_shows_on_every_page_without_its_data(
     # Its settings stand in the form, so nothing counts as changed.
     assert app.number_input(key="fit_rank").value == 8
     assert "changed: refit" not in text(app)
-    app.switch_page(f"views/{page}.py").run()
-    assert not app.exception
-    assert "After a fit, this page" not in text(app)
-    if page == "compare":
-        for part in ("Curves", "Numbers", "For whom", "Cost", "Parameters", "Runs", "Sources"):
-            app.session_state["compare_part"] = part
-            app.run()
-            assert not app.exception
+    for page in ("space", "user", "export", "compare"):
+        app.switch_page(f"views/{page}.py").run()
+        assert not app.exception, page
+        assert "After a fit, this page" not in text(app), page
+    for part in ("Curves", "Numbers", "For whom", "Cost", "Parameters", "Runs", "Sources"):
+        app.session_state["compare_part"] = part
+        app.run()
+        assert not app.exception, part
 
 
 def test_an_opened_run_leaves_what_is_loaded_and_fitted_in_reach(
@@ -121,35 +120,28 @@ def damaged(saved: bytes) -> bytes:
     return saved[:half] + bytes([saved[half] ^ 255]) + saved[half + 1 :]
 
 
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda saved: pickle.dumps([1, 2]), "not a saved run"),
-        (lambda saved: torch_file(), "not a saved run"),
-        (lambda saved: b"user,item,rating\n1,2,3\n", "not a saved run"),
-        (lambda saved: b"", "not a saved run"),
-        (lambda saved: saved[:-100], "damaged"),
-        (damaged, "damaged"),
-    ],
-    ids=["pickle", "torch", "csv", "empty", "cut", "flipped"],
-)
 def test_what_is_no_saved_run_is_refused_by_name_and_changes_nothing(
-    open_app: OpenApp,
-    fitted: Workspace,
-    saved: bytes,
-    make: Callable[[bytes], bytes],
-    words: str,
+    open_app: OpenApp, fitted: Workspace, saved: bytes
 ) -> None:
     before = fitted.results
     app = open_app(fitted, "compare")
     app.session_state["compare_part"] = "Runs"
     app.run()
-    drop(app, make(saved), "wrong.transrec")
-    assert "wrong.transrec could not be opened" in text(app)
-    assert words in text(app)
-    assert fitted.results == before
-    app.button(key="dismiss_run").click().run()
-    assert "could not be opened" not in text(app)
+    wrong = {
+        "pickle": (pickle.dumps([1, 2]), "not a saved run"),
+        "torch": (torch_file(), "not a saved run"),
+        "csv": (b"user,item,rating\n1,2,3\n", "not a saved run"),
+        "empty": (b"", "not a saved run"),
+        "cut": (saved[:-100], "damaged"),
+        "flipped": (damaged(saved), "damaged"),
+    }
+    for kind, (content, words) in wrong.items():
+        drop(app, content, f"{kind}.transrec")
+        assert f"{kind}.transrec could not be opened" in text(app)
+        assert words in text(app), kind
+        assert fitted.results == before
+        app.button(key="dismiss_run").click().run()
+        assert "could not be opened" not in text(app)
 
 
 def test_the_export_page_saves_the_run_and_says_what_is_inside(
