@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transrec_core.errors import BadSettingError
+from transrec_core.places import expanded
 
 ENVIRONMENT = "TRANSREC_RUNS"
 
@@ -31,7 +32,7 @@ class Shelf:
         """
         asked = os.environ.get(ENVIRONMENT, "").strip()
         if place is None and asked:
-            place = Path(asked).expanduser()
+            place = expanded(asked, ENVIRONMENT)
         if place is not None and not (place.is_dir() and os.access(place, os.R_OK | os.X_OK)):
             raise BadSettingError(
                 f"{place} is no folder that can be read, so no run folders can be shown from it.",

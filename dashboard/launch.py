@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import os
 import re
 import secrets
 import socket
@@ -16,7 +17,7 @@ from streamlit.runtime import Runtime
 from dashboard import guard, jobs, mends
 from dashboard.folders import SHELF
 from dashboard.keeping import Keeper
-from dashboard.store import Store, StoreInUseError, default_folder
+from dashboard.store import ENVIRONMENT, Store, StoreInUseError, default_folder
 from transrec_core import log
 from transrec_core.errors import BadSettingError
 from transrec_core.limits import Limits
@@ -120,6 +121,11 @@ def keep_in(asked: Path | None) -> None:
     """
     folder = asked or default_folder()
     if folder is None:
+        if not os.environ.get(ENVIRONMENT, "").strip():
+            sys.stderr.write(
+                "transrec: This account has no home folder, so this server keeps nothing on disk; "
+                "--store names a folder for it.\n"
+            )
         return
     try:
         jobs.REGISTER.keeper = Keeper(Store(folder))

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
 
+from transrec_core.console import shows_everything, spell_what_cannot_be_shown
 from transrec_core.errors import (
     BadSettingError,
     TransrecError,
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, 1 a file was refused by ``check``, 2 an error that stands on stderr in one line,
         130 interrupted.
     """
+    spell_what_cannot_be_shown()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help", "--version")):
         given.insert(0, "app")
@@ -627,10 +629,13 @@ def _app(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     reports = []
+    ascii_only = not shows_everything()  # JSON has its own way to write what a console cannot
     for file in options.files:
         report = _format(options, "", file).check(file, file)
         reports.append(report)
-        text = json.dumps(report.to_json(), ensure_ascii=False) if options.json else _told(report)
+        text = (
+            json.dumps(report.to_json(), ensure_ascii=ascii_only) if options.json else _told(report)
+        )
         sys.stdout.write(text + "\n")
     sys.stdout.flush()
     return USABLE if all(report.usable for report in reports) else REFUSED

@@ -21,12 +21,22 @@ def folder_of(variable: str, kind: Literal["data", "cache", "log"]) -> Path | No
         Its name; ``off`` as its value means none.
     kind
         What is kept, what can be made anew, or what has gone wrong.
+
+    Returns
+    -------
+    Path | None
+        ``None`` where there is to be none, or the platform has none for an account without a home.
+
+    Raises
+    ------
+    BadSettingError
+        The variable names a home folder that the account does not have.
     """
     asked = os.environ.get(variable, "").strip()
     if asked.lower() == OFF:
         return None
     if asked:
-        return Path(asked).expanduser()
+        return expanded(asked, variable)
     import platformdirs
 
     of_platform = {
@@ -34,7 +44,32 @@ def folder_of(variable: str, kind: Literal["data", "cache", "log"]) -> Path | No
         "cache": platformdirs.user_cache_path,
         "log": platformdirs.user_log_path,
     }[kind]
-    return of_platform("transrec", appauthor=False)
+    folder = of_platform("transrec", appauthor=False)
+    # An account without a home folder has none: "~" would be a folder in the working folder.
+    return folder if folder.is_absolute() else None
+
+
+def expanded(text: str, named_by: str) -> Path:
+    """A path whose ``~`` is a home folder.
+
+    Parameters
+    ----------
+    text
+        As somebody wrote it.
+    named_by
+        What it was given by: a variable or a flag.
+
+    Raises
+    ------
+    BadSettingError
+        There is no such home folder.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise BadSettingError(
+            f"{named_by} is {text!r}, and there is no such home folder.", "Give the whole path."
+        ) from None
 
 
 def require_file(path: Path) -> None:

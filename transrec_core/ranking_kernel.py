@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from transrec_core.compiling import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def best_of_rows(scores: Any, indptr: Any, indices: Any, best: Any) -> None:
     """Fill each row of ``best`` with the columns of the row's highest scores.
 

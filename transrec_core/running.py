@@ -42,7 +42,7 @@ from transrec_core.evidence.results import Chosen, Comparison, Crosslisted
 from transrec_core.evidence.sources import as_table, rank_domains
 from transrec_core.evidence.sparsity import SHARES, thinned_comparisons
 from transrec_core.evidence.sparsity import as_table as sparsity_table
-from transrec_core.factors.kernels import kernels_are_compiled
+from transrec_core.factors.kernels import kernels_are_compiled, kernels_can_be_kept
 from transrec_core.factors.solver import factorize
 from transrec_core.progress import UNTOLD, Meter, OnProgress, Progress
 from transrec_core.recommending import (
@@ -689,8 +689,11 @@ def _tells_of(frame: pd.DataFrame, source: Interactions, target: Interactions) -
 
 
 def load_kernels() -> None:
-    """Load the compiled kernels, where an earlier process left them, before they are needed."""
-    if kernels_are_compiled():
+    """Load the compiled kernels, where an earlier process left them, before they are needed.
+
+    Where none can be left, they are compiled: whoever waits for a fit should not wait for that.
+    """
+    if kernels_are_compiled() or not kernels_can_be_kept():
         few = sp.csr_array(np.eye(2, dtype=np.float32))
         for feedback in ("implicit", "ratings"):
             factorize(few, rank=1, lam=0.1, feedback=feedback, sweeps=1)
@@ -698,7 +701,8 @@ def load_kernels() -> None:
 
 def _announce(meter: Meter) -> None:
     if not kernels_are_compiled():
-        meter.report(0, "Compiling the numerical kernels", "only once on this machine, about 15 s")
+        often = "only once on this machine" if kernels_can_be_kept() else "they cannot be kept here"
+        meter.report(0, "Compiling the numerical kernels", f"{often}, about 15 s")
 
 
 def _described(ratings: Ratings, domain: Any) -> dict[str, Any]:

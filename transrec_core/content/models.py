@@ -15,6 +15,7 @@ from pathlib import Path
 
 from transrec_core.errors import BadSettingError, UnusableModelError
 from transrec_core.extras import installed, require_extra
+from transrec_core.places import expanded
 from transrec_core.settings import TFIDF
 
 ENVIRONMENT = "TRANSREC_TEXT_MODELS"
@@ -91,7 +92,7 @@ def find_model(name: str) -> Path:
     MissingExtraError
         The name is one on the hub, and the extra ``text`` is not installed.
     """
-    folder = Path(name).expanduser()
+    folder = expanded(name, "The language model")
     if not folder.is_dir():
         found = _in_package(name)
         if found is None and (not _HUB_NAME.fullmatch(name) or folder.exists()):

@@ -8,7 +8,9 @@ table is large.
 from typing import Any
 
 import numpy as np
-from numba import boolean, int32, int64, njit, types
+from numba import boolean, int32, int64, types
+
+from transrec_core.compiling import compiled
 
 # Types of arrays: with them, all is compiled, or loaded from what has been compiled, on import.
 CODES = types.Array(int32, 1, "C", readonly=True)
@@ -19,28 +21,28 @@ FEW = 48
 """Fewer rows than this are sorted by insertion."""
 
 
-@njit(types.void(CODES, int64, MASK), cache=True, nogil=True)
+@compiled(types.void(CODES, int64, MASK))
 def mark(values: Any, least: int, found: Any) -> None:
     """Set ``found[v − least]`` for each value v."""
     for value in values:
         found[value - least] = True
 
 
-@njit(types.void(CODES, int64, INTS, INTS), cache=True, nogil=True)
+@compiled(types.void(CODES, int64, INTS, INTS))
 def encode(values: Any, least: int, code: Any, codes: Any) -> None:
     """Write ``code[v − least]`` of each value v."""
     for row in range(len(values)):
         codes[row] = code[values[row] - least]
 
 
-@njit(types.void(CODES, LONGS), cache=True, nogil=True)
+@compiled(types.void(CODES, LONGS))
 def count(codes: Any, counts: Any) -> None:
     """Add to ``counts`` how often each code occurs."""
     for code in codes:
         counts[code] += 1
 
 
-@njit(types.void(CODES, int64, LONGS, INTS), cache=True, nogil=True)
+@compiled(types.void(CODES, int64, LONGS, INTS))
 def put(codes: Any, first: int, at: Any, rows: Any) -> None:
     """Put the numbers of rows, from ``first`` on, behind others of the same code.
 
@@ -52,7 +54,7 @@ def put(codes: Any, first: int, at: Any, rows: Any) -> None:
         at[code] += 1
 
 
-@njit(types.void(LONGS, INTS, CODES, int64, INTS), cache=True, nogil=True)
+@compiled(types.void(LONGS, INTS, CODES, int64, INTS))
 def sort_each(starts: Any, rows: Any, codes: Any, most: int, sorted_codes: Any) -> None:
     """Sort the rows of each part by code, stably, and write their codes.
 

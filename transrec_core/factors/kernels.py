@@ -14,17 +14,23 @@ accumulated by matrix products instead of rank-one updates. A row with fewer col
 solved through the smaller system of its columns, which gives the same x.
 """
 
+import logging
 from contextlib import AbstractContextManager
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import config, njit
+from numba import config
 from threadpoolctl import ThreadpoolController
 
-from transrec_core.factors.tiles import TILE, add_gram, add_rows, dots, padded, solve, transpose
+from transrec_core.compiling import compiled, is_kept
+from transrec_core.factors import plain_tiles
+from transrec_core.factors import tiles as vector_tiles
+from transrec_core.factors.tile_trial import failure_of
+from transrec_core.factors.tiles import padded
 from transrec_core.threads import in_threads
 
 if TYPE_CHECKING:
@@ -51,8 +57,13 @@ NNLS_TOLERANCE = 1e-6
 
 _blas = ThreadpoolController()
 
+tiles: Any = vector_tiles
+"""What rows' systems are made and solved by; plain loops where vector instructions fail."""
 
-@njit(cache=True, nogil=True)
+_compiled = partial(compiled, made_of=lambda: tiles.__name__)
+
+
+@_compiled()
 def _copy(source: Any, out: Any) -> None:
     """Copy a C-contiguous matrix; slices are copied cell by cell."""
     cells, to = source.reshape(-1), out.reshape(-1)
@@ -60,7 +71,7 @@ def _copy(source: Any, out: Any) -> None:
         to[at] = cells[at]
 
 
-@njit(cache=True, nogil=True)
+@_compiled()
 def _square(flat: Any, n: int) -> Any:
     """The first cells of ``flat`` as a matrix of whole tiles, the identity beyond n × n."""
     size = padded(n)
@@ -71,7 +82,7 @@ def _square(flat: Any, n: int) -> Any:
     return A
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@_compiled(fastmath=True)
 def _find_slope(A: Any, b: Any, x: Any, slope: Any) -> None:
     """Write Ax − b."""
     for f in range(len(x)):
@@ -82,7 +93,7 @@ def _find_slope(A: Any, b: Any, x: Any, slope: Any) -> None:
                 slope[f] += x[p] * A[p, f]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@_compiled(fastmath=True)
 def _descend(A: Any, x: Any, slope: Any, passes: int) -> Any:
     """Coordinate descent on ½xᵀAx − bᵀx under x ≥ 0; the last pass's largest step over max x."""
     k = len(x)
@@ -104,7 +115,7 @@ def _descend(A: Any, x: Any, slope: Any, passes: int) -> Any:
     return change / largest if largest > 0 else change * 0 + 1
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@_compiled(fastmath=True)
 def _at_rest(A: Any, x: Any, slope: Any) -> bool:
     """Whether no coordinate at zero would leave it, given that the positive ones are at rest."""
     largest = x[0] * 0
@@ -116,7 +127,7 @@ def _at_rest(A: Any, x: Any, slope: Any) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@_compiled(fastmath=True)
 def _nonnegative_solve(
     A: Any, b: Any, x: Any, flat: Any, inverse: Any, z: Any, slope: Any, positive: Any
 ) -> None:
@@ -143,7 +154,7 @@ def _nonnegative_solve(
             z[row] = b[f]
             for column in range(row, free):
                 part[row, column] = A[f, positive[column]]
-        if free == 0 or not solve(part, inverse, z[: len(part)]):
+        if free == 0 or not tiles.solve(part, inverse, z[: len(part)]):
             if rested:
                 return
             continue
@@ -162,7 +173,7 @@ def _nonnegative_solve(
                 x[f] = x[f] * 0 if bound else x[f] + step * (z[row] - x[f])
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@_compiled(fastmath=True)
 def _solve_short(
     V: Any,
     n: int,
@@ -199,11 +210,11 @@ def _solve_short(
             for f in range(k):
                 miss -= V[p, f] * x[f]
             y[p] = miss
-    transpose(V, size, scale, across)
-    add_gram(across, k, K)
+    tiles.transpose(V, size, scale, across)
+    tiles.add_gram(across, k, K)
     for p in range(size):
         K[p, p] += 1
-    if not solve(K, inverse, y[:size]):
+    if not tiles.solve(K, inverse, y[:size]):
         return False
     for f in range(k):
         x[f] = r[f]
@@ -215,25 +226,12 @@ def _solve_short(
     return True
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _predict(start: Any, stop: Any, indices: Any, cols: Any, x: Any, out: Any) -> None:
-    """Write v·x of one row's cells."""
-    whole = stop - (stop - start) % TILE
-    for at in range(start, whole, TILE):
-        dots(cols, indices, at, x, out, at - start)
-    for at in range(whole, stop):
-        dot = x[0] * 0
-        for f in range(len(x)):
-            dot += x[f] * cols[indices[at], f]
-        out[at - start] = dot
-
-
-@njit(cache=True, nogil=True, fastmath=True)
+@_compiled(fastmath=True)
 def _row_error(
     start: Any, stop: Any, indices: Any, values: Any, weights: Any, cols: Any, x: Any, found: Any
 ) -> Any:
     """Σ w (y − v·x)² of one row, in double precision."""
-    _predict(start, stop, indices, cols, x, found)
+    tiles.predict(start, stop, indices, cols, x, found)
     total = 0.0
     for at in range(start, stop):
         miss = np.float64(values[at]) - np.float64(found[at - start])
@@ -241,7 +239,7 @@ def _row_error(
     return total
 
 
-@njit(cache=True, nogil=True)
+@_compiled()
 def _longest(indptr: Any, first: Any, stop: Any) -> Any:
     """Cells of the longest of some rows."""
     longest = 0
@@ -250,7 +248,7 @@ def _longest(indptr: Any, first: Any, stop: Any) -> Any:
     return longest
 
 
-@njit(cache=True, nogil=True)
+@_compiled()
 def _solve_chunk(
     first: int,
     last: int,
@@ -316,7 +314,7 @@ def _solve_chunk(
                     for f in range(size):
                         panel[p, f] = root * fixed[j, f]
                         b[f] += wanted * panel[p, f]
-                add_gram(panel, n, A)
+                tiles.add_gram(panel, n, A)
             largest = fixed.dtype.type(0)
             for f in range(k):
                 A[f, f] += ridge[row]
@@ -344,7 +342,7 @@ def _solve_chunk(
                     for f in range(k):
                         work[f, f] += jitter if attempt > 0 else 0
                     x[:] = b
-                    if solve(work, inverse, x):
+                    if tiles.solve(work, inverse, x):
                         break
                     jitter *= 10 if attempt > 0 else 1
                 else:
@@ -354,7 +352,7 @@ def _solve_chunk(
     return error
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@_compiled(fastmath=True)
 def _system_chunk(
     first: int,
     last: int,
@@ -383,21 +381,10 @@ def _system_chunk(
                 for f in range(size):
                     panel[p, f] = root * fixed[j, f]
                     b[f] += wanted * panel[p, f]
-            add_gram(panel, n, A)
+            tiles.add_gram(panel, n, A)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _add_products(start: Any, stop: Any, indices: Any, cols: Any, t: Any, out: Any) -> None:
-    """Add Σ t·v of one row's cells."""
-    whole = stop - (stop - start) % TILE
-    for at in range(start, whole, TILE):
-        add_rows(cols, indices, at, t[at - start :], out)
-    for at in range(whole, stop):
-        for f in range(len(out)):
-            out[f] += t[at - start] * cols[indices[at], f]
-
-
-@njit(cache=True, nogil=True, fastmath=True)
+@_compiled(fastmath=True)
 def _descend_chunk(
     first: int,
     last: int,
@@ -430,25 +417,25 @@ def _descend_chunk(
         start, stop = indptr[row], indptr[row + 1]
         n = stop - start
         w = weights[start:stop] if weighted else weights
-        _predict(start, stop, indices, fixed, x, miss)
+        tiles.predict(start, stop, indices, fixed, x, miss)
         for p in range(n):
             miss[p] = values[start + p] - miss[p]
             pushed[p] = w[p] * miss[p] if weighted else miss[p]
         for f in range(k):
             base[f] = gram[f, f] + ridge[row]
             slope[f] = r[f] - base[f] * x[f]
-        _add_products(start, stop, indices, fixed, pushed, slope)
+        tiles.add_products(start, stop, indices, fixed, pushed, slope)
         size = fixed.dtype.type(0)
         for f in range(k):
             step[f] = slope[f]
             size += slope[f] * slope[f]
         for _ in range(steps):
-            _predict(start, stop, indices, fixed, step, moved)
+            tiles.predict(start, stop, indices, fixed, step, moved)
             for p in range(n):
                 pushed[p] = w[p] * moved[p] if weighted else moved[p]
             for f in range(k):
                 bend[f] = base[f] * step[f]
-            _add_products(start, stop, indices, fixed, pushed, bend)
+            tiles.add_products(start, stop, indices, fixed, pushed, bend)
             curve = fixed.dtype.type(0)
             for f in range(k):
                 curve += step[f] * bend[f]
@@ -471,7 +458,7 @@ def _descend_chunk(
     return error
 
 
-@njit(cache=True, nogil=True)
+@_compiled()
 def _error_chunk(
     first: int,
     last: int,
@@ -492,7 +479,7 @@ def _error_chunk(
     return total
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@_compiled(fastmath=True)
 def _gradient_chunk(
     first: int,
     last: int,
@@ -536,11 +523,18 @@ def _gradient_chunk(
 
 
 def kernels_are_compiled() -> bool:
-    """Whether an earlier process left compiled kernels on disk, so that the first call is quick."""
+    """Whether this process or an earlier one has compiled them, so that the next call is quick."""
+    if _solve_chunk.signatures:
+        return True
     folder = _solve_chunk.stats.cache_path
-    if not folder:
-        return False
-    return any(Path(folder).glob(f"{Path(__file__).stem}._solve_chunk*.nbi"))
+    return kernels_can_be_kept() and any(
+        Path(folder).glob(f"{Path(__file__).stem}._solve_chunk*.nbi")
+    )
+
+
+def kernels_can_be_kept() -> bool:
+    """Whether compiled kernels can be left on disk for other processes."""
+    return is_kept(_solve_chunk)
 
 
 class _OneThread:
@@ -652,11 +646,11 @@ def solve_rows(
         )
         if steps is None or nonnegative:
             errors = _in_chunks(
-                _solve_chunk, bounds, *system, diagonal, nonnegative, steps or 0, out
+                _solve_chunk, dtype, bounds, *system, diagonal, nonnegative, steps or 0, out
             )
         else:
             wide = _pad(out if turn is None else out @ turn)
-            errors = _in_chunks(_descend_chunk, bounds, *system, steps, wide)
+            errors = _in_chunks(_descend_chunk, dtype, bounds, *system, steps, wide)
             out = np.ascontiguousarray(wide[:, :k])
         if turn is not None:
             out = out @ turn.T
@@ -689,6 +683,7 @@ def row_systems(
     if n:
         _in_chunks(
             _system_chunk,
+            fixed.dtype,
             _equal_work(indptr, k, k * k),
             indptr,
             indices,
@@ -720,7 +715,9 @@ def squared_error(
         return 0.0
     weights = _weights(weights, rows.dtype)
     system = (indptr, indices, values, weights, _pad(rows), _pad(cols))
-    return float(sum(_in_chunks(_error_chunk, _equal_work(indptr, 1, rows.shape[1]), *system)))
+    return float(
+        sum(_in_chunks(_error_chunk, rows.dtype, _equal_work(indptr, 1, rows.shape[1]), *system))
+    )
 
 
 def gradient_ratio(
@@ -744,6 +741,7 @@ def gradient_ratio(
     dtype = rows.dtype
     found = _in_chunks(
         _gradient_chunk,
+        dtype,
         _equal_work(indptr, 1, 2 * rows.shape[1]),
         indptr,
         indices,
@@ -759,8 +757,21 @@ def gradient_ratio(
     return float(np.sqrt(gradient / size)) if size > 0 else 0.0
 
 
-def _in_chunks(work: Any, bounds: "NDArray[np.int64]", *given: Any) -> list[Any]:
+@cache
+def _choose_tiles(dtype: Any) -> None:
+    """Take plain tiles from now on where those of vector instructions fail their trial."""
+    global tiles
+    failure = failure_of(vector_tiles, dtype)
+    if failure:
+        tiles = plain_tiles
+        logging.getLogger(__name__).warning(
+            "Vector instructions cannot be used on this computer (%s); fits take longer.", failure
+        )
+
+
+def _in_chunks(work: Any, dtype: Any, bounds: "NDArray[np.int64]", *given: Any) -> list[Any]:
     """Compiled work on each piece of the rows, in threads; what it returns, in order."""
+    _choose_tiles(np.dtype(dtype))
     pieces = list(pairwise(bounds.tolist()))
     return in_threads(lambda piece: work(*piece, *given), pieces, THREADS)
 

@@ -12,9 +12,11 @@ and above the diagonal are computed. The order of every sum is fixed.
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from transrec_core.compiling import compiled
 
 TILE = 8
 
@@ -24,13 +26,13 @@ _LANE = ir.IntType(32)
 _LANES = range(TILE)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def padded(k: int) -> int:
     """Columns of the whole tiles that hold k columns."""
     return (k + TILE - 1) // TILE * TILE
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_gram(P: Any, n: int, A: Any) -> None:
     """A += P[:n]ᵀ P[:n], in place."""
     k = P.shape[1]
@@ -44,7 +46,7 @@ def add_gram(P: Any, n: int, A: Any) -> None:
             j += 2 * TILE
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def solve(A: Any, inverse: Any, b: Any) -> bool:
     """Solve A x = b in place of b by A = RᵀR; False where A is not safely positive.
 
@@ -63,12 +65,36 @@ def solve(A: Any, inverse: Any, b: Any) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def transpose(P: Any, n: int, scale: Any, out: Any) -> None:
     """Write diag(scale) P[:n]ᵀ to ``out``, n a multiple of ``TILE``."""
     for p in range(0, n, TILE):
         for f in range(0, P.shape[1], TILE):
             _transpose_tile(P, p, f, scale, out)
+
+
+@compiled(fastmath=True)
+def predict(start: Any, stop: Any, indices: Any, cols: Any, x: Any, out: Any) -> None:
+    """Write v·x of one row's cells."""
+    whole = stop - (stop - start) % TILE
+    for at in range(start, whole, TILE):
+        _dots(cols, indices, at, x, out, at - start)
+    for at in range(whole, stop):
+        dot = x[0] * 0
+        for f in range(len(x)):
+            dot += x[f] * cols[indices[at], f]
+        out[at - start] = dot
+
+
+@compiled(fastmath=True)
+def add_products(start: Any, stop: Any, indices: Any, cols: Any, t: Any, out: Any) -> None:
+    """Add Σ t·v of one row's cells."""
+    whole = stop - (stop - start) % TILE
+    for at in range(start, whole, TILE):
+        _add_rows(cols, indices, at, t[at - start :], out)
+    for at in range(whole, stop):
+        for f in range(len(out)):
+            out[f] += t[at - start] * cols[indices[at], f]
 
 
 class _Writer:
@@ -334,7 +360,7 @@ def _transpose_tile(typing: Any, P: Any, p: Any, f: Any, scale: Any, out: Any) -
 
 
 @_intrinsic
-def dots(typing: Any, cols: Any, indices: Any, at: Any, x: Any, out: Any, to: Any) -> Any:
+def _dots(typing: Any, cols: Any, indices: Any, at: Any, x: Any, out: Any, to: Any) -> Any:
     """Write cols[indices[at + q]]·x to out[to + q] for q < 8."""
 
     def write(context: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -357,7 +383,7 @@ def dots(typing: Any, cols: Any, indices: Any, at: Any, x: Any, out: Any, to: An
 
 
 @_intrinsic
-def add_rows(typing: Any, cols: Any, indices: Any, at: Any, t: Any, out: Any) -> Any:
+def _add_rows(typing: Any, cols: Any, indices: Any, at: Any, t: Any, out: Any) -> Any:
     """Add Σ_{q<8} t[q]·cols[indices[at + q]] to ``out``."""
 
     def write(context: Any, builder: Any, signature: Any, given: Any) -> Any:
