@@ -1,7 +1,8 @@
-"""Marks for tests that need an optional extra: without it they are skipped, with the reason."""
+"""Marks for tests that need an extra or a kind of system; without, they are skipped."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,9 @@ from transrec_core.settings import DEEP
 NEEDS_DEEP = pytest.mark.skipif(
     not installed("deep"), reason=f"networks cannot be trained here. {how_to_install('deep')}"
 )
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="needs modes, signals and pipes of POSIX")
+LINKS = pytest.mark.skipif(os.name == "nt", reason="making links takes a right of its own here")
 
 
 def marked(cases: Iterable[Any]) -> list[Any]:

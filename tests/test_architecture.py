@@ -26,7 +26,7 @@ TOP_LEVEL_REQUIRED = frozenset(
         "tests", "transrec_core",
     }
 )  # fmt: skip
-TOP_LEVEL_ALLOWED = TOP_LEVEL_REQUIRED | {".gitattributes"}
+TOP_LEVEL_ALLOWED = TOP_LEVEL_REQUIRED | {".gitattributes", ".github"}
 
 # Stages of the core, and the later ones that each must not know.
 LATER_STAGES = {
@@ -296,6 +296,55 @@ def no_evaluated_text(code: Module) -> Found:
                 yield node.lineno, f"{called.id}() evaluates text"
 
 
+SYSTEM = "transrec_core/system.py"
+SYSTEM_MODULES = (
+    "ctypes", "fcntl", "grp", "msvcrt", "posix", "psutil", "pwd", "resource", "signal", "termios",
+    "winreg",
+)  # fmt: skip
+# What os has on some systems alone, or what differs between them.
+SYSTEM_CALLS = re.compile(
+    r"(os|posix)\.(sysconf|nice|[gs]etpriority|fork\w*|kill\w*|wait\w*|W[A-Z]+|set[a-z]*[gsu]id|"
+    r"get[a-z]*[gu]id|getpgrp|umask|l?chown|fchmod|mkfifo|sched_\w+|statvfs|uname|name|cpu_count|"
+    r"process_cpu_count|O_[A-Z]+|open|startfile|getloadavg|pread|pwrite|symlink|link|readlink)"
+    r"|sys\.(platform|getwindowsversion)|platform\.\w+|tempfile\.NamedTemporaryFile"
+)
+SYSTEM_FILES = re.compile(r"/(proc|sys|dev)(/|$)")
+
+
+def systems_differ_in_one_module(code: Module) -> Found:
+    if code.path == SYSTEM:
+        return
+    for found in imports(code):
+        if found.of(*SYSTEM_MODULES):
+            yield found.line, f"{found.name}, which differs between systems, outside {SYSTEM}"
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.Attribute) and SYSTEM_CALLS.fullmatch(ast.unparse(node)):
+            yield node.lineno, f"{ast.unparse(node)} outside {SYSTEM}"
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and SYSTEM_FILES.match(node.value)
+        ):
+            yield node.lineno, f"{node.value} outside {SYSTEM}"
+
+
+def text_has_an_encoding(code: Module) -> Found:
+    """What a system takes for one by default differs: cp1252 on Windows."""
+    for node in ast.walk(code.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func).split(".")[-1]
+        named = any(word.arg == "encoding" for word in node.keywords)
+        if called in ("read_text", "write_text"):
+            given = node.args[0 if called == "read_text" else 1 :]
+            if not named and not given:
+                yield node.lineno, f"{called}() without an encoding"
+        elif called == "open" and isinstance(node.func, ast.Name) and not named:
+            mode = [*node.args[1:2], *(w.value for w in node.keywords if w.arg == "mode")]
+            if not (mode and isinstance(mode[0], ast.Constant) and "b" in str(mode[0].value)):
+                yield node.lineno, "open() of text without an encoding"
+
+
 def no_print(code: Module) -> Found:
     for node in ast.walk(code.tree):
         if (
@@ -507,6 +556,40 @@ RULES = (
             ("dashboard/compute/people.py", "exec(text)"),
         ),
         kept=(("dashboard/compute/people.py", "query = st.query_params\nevaluate(query)"),),
+    ),
+    Rule(
+        systems_differ_in_one_module,
+        broken=(
+            ("transrec_core/limits.py", "import os\nos.sysconf('SC_AVPHYS_PAGES')"),
+            ("transrec_core/limits.py", "def f():\n    import resource"),
+            ("transrec_core/limits.py", "from psutil import virtual_memory"),
+            ("transrec_core/limits.py", "Path('/proc/meminfo')"),
+            ("transrec_core/threads.py", "os.cpu_count()"),
+            ("transrec_core/reporting/saving.py", "os.umask(0)"),
+            ("transrec_core/reporting/saving.py", "if os.name == 'nt': pass"),
+            ("dashboard/jobs.py", "import signal"),
+            ("dashboard/jobs.py", "os.kill(pid, 9)"),
+            ("dashboard/jobs.py", "flag = sys.platform == 'win32'"),
+        ),
+        kept=(
+            (SYSTEM, "import ctypes, psutil, signal\nos.umask(0)\nopen('/proc/stat')"),
+            ("dashboard/jobs.py", "process.kill()\nos.replace(a, b)\n'see /procedures'"),
+            ("dashboard/jobs.py", "from transrec_core.system import processor_count"),
+        ),
+    ),
+    Rule(
+        text_has_an_encoding,
+        broken=(
+            ("transrec_core/cli.py", "Path(file).read_text()"),
+            ("transrec_core/cli.py", "path.write_text(text)"),
+            ("transrec_core/cli.py", "open(file)"),
+            ("transrec_core/cli.py", "open(file, 'w')"),
+        ),
+        kept=(
+            ("transrec_core/cli.py", "path.read_text('utf-8')\nopen(file, 'rb')"),
+            ("transrec_core/cli.py", "path.write_text(text, encoding='utf-8')"),
+            ("transrec_core/cli.py", "path.open('rb')\nopen(file, encoding='utf-8')"),
+        ),
     ),
     Rule(
         no_print,

@@ -44,8 +44,11 @@ def folder_of(variable: str, kind: Literal["data", "cache", "log"]) -> Path | No
         "cache": platformdirs.user_cache_path,
         "log": platformdirs.user_log_path,
     }[kind]
-    folder = of_platform("transrec", appauthor=False)
-    # An account without a home folder has none: "~" would be a folder in the working folder.
+    try:
+        folder = of_platform("transrec", appauthor=False)
+    except RuntimeError:  # an account without a home folder
+        return None
+    # Older versions of platformdirs leave "~", which would be a folder in the working folder.
     return folder if folder.is_absolute() else None
 
 

@@ -18,6 +18,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
+from needs import LINKS
 from worlds import checkerboard
 
 from transrec_core import cli
@@ -368,6 +369,7 @@ SPELLINGS = {
 }
 
 
+@LINKS
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize(
     ("command", "file"),

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from needs import POSIX
 
 from transrec_core import system
 from transrec_core.limits import Limits
 from transrec_core.reporting.saving import write_atomically, write_folder
 from transrec_core.system import left_in_control_groups
-
-POSIX = pytest.mark.skipif(os.name != "posix", reason="modes of files are of POSIX")
 
 
 def test_what_a_container_or_a_service_leaves_counts(tmp_path):

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from needs import LINKS
 
 from transrec_core.temporary import FILES, remove_leftovers, temporary_folder
 
@@ -64,6 +65,7 @@ def test_what_a_killed_process_left_is_removed_and_what_is_at_work_stays(
         assert list(place.iterdir()) == [mine.parent]
 
 
+@LINKS
 def test_folders_that_only_have_such_a_name_stay(place: Path) -> None:
     for name in ("transrec-data", "transrec-aaaaaaaa", "transrec-0.1.0"):
         (place / name / FILES).mkdir(parents=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from needs import LINKS
 from streamlit.testing.v1 import AppTest
 from test_saved_runs import text
 
@@ -76,6 +77,7 @@ def test_without_a_shelf_nothing_is_offered(open_app: OpenApp) -> None:
     assert links(app) == []
 
 
+@LINKS
 def test_what_lies_there_is_offered_newest_first_and_broken_with_the_reason(
     place: Path, open_app: OpenApp, fitted: jobs.Workspace
 ) -> None:

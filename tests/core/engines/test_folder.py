@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from needs import POSIX
 from saved_runs import fitted
 
 from transrec_core.cli import main
@@ -358,7 +359,10 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=[POSIX] * (kind in ("a link", "a pipe"))) for kind in BROKEN],
+)
 def test_what_is_not_whole_or_not_ours_is_refused(kind: str, copy: Path) -> None:
     damage, said = BROKEN[kind]
     damage(copy)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from needs import POSIX
 from profiles import scale
 
 from transrec_core.errors import BadSettingError
@@ -191,6 +192,7 @@ def test_a_failure_at_any_step_leaves_the_old_file(tmp_path, monkeypatch, step):
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.csv"]
 
 
+@POSIX
 def test_an_existing_file_keeps_its_permissions(tmp_path):
     path = tmp_path / "out.csv"
     write_atomically(path, b"a")
