@@ -61,12 +61,12 @@ def test_a_click_and_a_lasso_leave_the_map_as_it_is(
     app.page.mouse.click(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
     app.shows("Nearest target items by taste")
     app.page.wait_for_selector(".st-key-closeup .nsewdrag")
-    app.settle(0.3)
+    app.settle(1)
     assert app.page.evaluate(SAME)
     assert app.page.evaluate("window.draws") == 0
 
     lasso(app)
-    app.settle(0.3)
+    app.settle(1)
     assert app.page.evaluate(SAME)
     assert app.page.evaluate("window.draws") == 0
     app.shot("space_lasso")
@@ -81,8 +81,8 @@ def test_search_finds_titles(tab: Callable[..., Any], sample_run: str) -> None:
     app = opened(tab, sample_run)
     app.page.locator(".st-key-map_search input").fill("Poltergeist")
     app.shows(re.compile(r"\d+ items? found\."))
-    app.settle(0.3)
-    assert app.page.locator(".st-key-item_map .legendtext", has_text="Found").count() == 1
+    app.page.locator(".st-key-item_map .legendtext", has_text="Found").wait_for()
+    app.settle()
     app.shot("space_search")
 
 
@@ -90,8 +90,7 @@ def test_everything_can_be_done_from_the_keyboard(tab: Callable[..., Any], sampl
     app = opened(tab, sample_run)
     choose(app, "inspect_", "Poltergeist")
     app.page.wait_for_selector(".st-key-closeup .nsewdrag")
-    legend = app.page.locator(".st-key-item_map .legendtext")
-    assert legend.filter(has_text="Chosen").count() == 1
+    app.page.locator(".st-key-item_map .legendtext", has_text="Chosen").wait_for()
     assert "Poltergeist" in app.page.locator(".st-key-inspector h3").inner_text()
 
     choose(app, "map_colour_", "Genre")
