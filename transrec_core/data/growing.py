@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 LEAST_PENDING = 2**18
 """Texts that may wait to be looked up among those that are known."""
 
+LEAST_PENDING_BYTES = 2**25
+"""The same in bytes."""
+
 BLOCK = 2**20
 
 
@@ -66,12 +69,12 @@ class Texts:
         self._codes = Numbers(np.uint8)
         self._known = pa.array([], pa.large_string())
         self._waiting: list[tuple[slice, pa.Array]] = []
-        self._waiting_texts = 0
+        self._waiting_texts = self._waiting_bytes = 0
 
     @property
     def nbytes(self) -> int:
         """Memory of the dictionary."""
-        return int(self._known.nbytes + sum(texts.nbytes for _, texts in self._waiting))
+        return int(self._known.nbytes) + self._waiting_bytes
 
     def append(self, column: pa.ChunkedArray) -> None:
         """Put the cells of a block behind those that are there."""
@@ -83,8 +86,11 @@ class Texts:
             self._codes.append(encoded.indices.to_numpy())
             self._waiting.append((slice(first, len(self._codes)), texts))
             self._waiting_texts += len(texts)
-        if self._waiting_texts > max(LEAST_PENDING, len(self._known) // 2):
-            self._settle()
+            self._waiting_bytes += int(texts.nbytes)
+            many = self._waiting_texts > max(LEAST_PENDING, len(self._known) // 2)
+            # Every block may bring the same few long texts.
+            if many or self._waiting_bytes > max(LEAST_PENDING_BYTES, self._known.nbytes // 2):
+                self._settle()
 
     def _make_room(self, texts: int) -> None:
         if texts > 2**8 and self._codes.dtype == np.uint8:
@@ -104,7 +110,7 @@ class Texts:
         for (rows, _), chunk in zip(self._waiting, whole.chunks[1:], strict=True):
             codes[rows] = chunk.indices.to_numpy()[codes[rows]]
         self._waiting.clear()
-        self._waiting_texts = 0
+        self._waiting_texts = self._waiting_bytes = 0
 
     def take(self, *, in_order: bool = False) -> pa.DictionaryArray:
         """The column, its dictionary sorted where that is asked for; nothing can be appended."""

@@ -31,7 +31,13 @@ from transrec_core.data.opening import (
     to_utf8,
 )
 from transrec_core.data.parsing import LARGE, BrokenQuotesError, Parsed, parse, plain_quotes
-from transrec_core.data.records import JSON_BEGINS, json_columns, parquet_columns
+from transrec_core.data.records import (
+    JSON_BEGINS,
+    empty_cells,
+    json_columns,
+    parquet_columns,
+    text_size,
+)
 from transrec_core.data.report import DELIMITER_NAMES, ImportReport, Problem, plural
 from transrec_core.errors import BadSettingError, UnreadableFileError
 from transrec_core.limits import Limits, or_allow_more
@@ -89,7 +95,15 @@ class Table:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """The cells as a table of plain text columns, made when first asked for."""
+        """The cells as a table of plain text columns, made when first asked for.
+
+        Raises
+        ------
+        UnreadableFileError
+            With the code TOO_LARGE, where that would not fit into memory.
+        """
+        size = sum(text_size(chunk) for column in self.cells.columns for chunk in column.chunks)
+        require_memory(self.report.file, size)
         return as_frame(dict(zip(self.cells.column_names, self.cells.columns, strict=True)))
 
     def lines_of(self, rows: "NDArray[np.int64]") -> tuple[int, ...]:
@@ -799,7 +813,7 @@ def _table(
 ) -> Table:
     require_limits(opened.name, parsed, parsed.count)
     cells = pa.table(dict(zip(columns, parsed.columns, strict=True)))
-    head, count = first_rows(parsed), parsed.count
+    head, count = () if header else first_rows(parsed), parsed.count
     report = report_on(opened.name, columns, head, count, problems, encoding, delimiter, header)
     return Table(cells, report, opened.hashing.result(), parsed.lines, parsed.first_line)
 
@@ -873,7 +887,7 @@ def _from_columns(
     require_columns(opened.name, len(names))
     empty = np.ones(len(columns[0]), bool)
     for column in columns:
-        empty &= pc.equal(column, "").to_numpy(zero_copy_only=False)
+        empty &= empty_cells(column)
     kept = pa.array(~empty)
     columns = [column.filter(kept) for column in columns]
     lines = np.flatnonzero(~empty) + 1

@@ -5,13 +5,15 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from transrec_core.data.growing import Texts
 from transrec_core.data.opening import (
+    COPIES,
     LINE_COPIES,
     SAVE_AS_CSV,
     OpenedFile,
@@ -20,8 +22,12 @@ from transrec_core.data.opening import (
     require_memory,
     require_unpacked,
 )
+from transrec_core.data.parquet import PARQUET_ERRORS, ParquetReader
 from transrec_core.errors import UnreadableFileError
 from transrec_core.limits import Limits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 JSON_BEGINS = (b"{", b"[")
 LOOKS_LIKE_JSON = re.compile(rb'\s*(?:\[\s*)?\{\s*"[^"\n]{0,200}"\s*:')
@@ -33,8 +39,6 @@ CELL_BYTES, PARQUET_CELL_BYTES = 250, 80
 # A table may have so many empty cells for one that is filled, beside those that do no harm.
 SPARSE, SPARSE_FREE_CELLS = 50, 10**6
 ONE_OBJECT_A_LINE = "Write one JSON object a line, or one list of objects."
-
-PARQUET_ERRORS = (pa.ArrowException, OSError, ValueError)
 
 Columns = tuple[list[str], list[pa.ChunkedArray]]
 Block = tuple[int, dict[str, pa.Array]]
@@ -277,17 +281,22 @@ def parquet_columns(opened: OpenedFile) -> Columns:
     UnreadableFileError
         With the code DAMAGED_FILE or TOO_LARGE.
     """
+    name = opened.name
     try:
-        file = pq.ParquetFile(io.BytesIO(opened.data))
-        found = file.metadata
+        file = ParquetReader(io.BytesIO(opened.data), name)
+        columns = [Texts() for _ in file.names]
         # Repeated cells take next to nothing in the file and their full size in memory.
-        size = 8 * found.num_rows * found.num_columns
-        require_unpacked(opened.name, len(opened.data), size)
-        require_memory(opened.name, size, PARQUET_CELL_BYTES / 8)
-        table = file.read()
-        return table.column_names, [as_text(column) for column in table.columns]
+        size = 8 * file.rows * len(columns)
+        require_unpacked(name, len(opened.data), size)
+        require_memory(name, size, PARQUET_CELL_BYTES / 8)
+        for group in range(file.groups):
+            for batch in file.batches(group):
+                for texts, column in zip(columns, batch.columns, strict=True):
+                    texts.append(as_text(pa.chunked_array([column]), name))
+                require_memory(name, sum(texts.nbytes for texts in columns), COPIES)
     except PARQUET_ERRORS as error:
-        raise damaged_parquet(opened.name, error) from None
+        raise damaged_parquet(name, error) from None
+    return file.names, [pa.chunked_array([texts.take()]) for texts in columns]
 
 
 def damaged_parquet(name: str, error: Exception) -> UnreadableFileError:
@@ -307,14 +316,79 @@ def _shown(cell: object) -> str:
     return "" if cell is None else str(cell)
 
 
-def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Cells of any type as text, empty where there is none."""
+def as_text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Cells of any type as text, empty where there is none; encoded texts stay encoded.
+
+    Raises
+    ------
+    UnreadableFileError
+        With the code TOO_LARGE, where lists and objects of the file ``name`` are too large as text.
+    """
     if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+        chunks = [_encoded_text(chunk, name) for chunk in column.chunks]
+        return pa.chunked_array(chunks) if chunks else _text([])
     if pa.types.is_nested(column.type):
+        cells, size = zip(*(_inner_size(chunk) for chunk in column.chunks), strict=True)
+        require_memory(name, CELL_BYTES * sum(cells) + COPIES * sum(size), 1)
         return _text([_cell(cell) for cell in column.to_pylist()])
     try:
         text = column.cast(pa.large_string())
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
         return _text([_shown(cell) for cell in column.to_pylist()])
     return pc.fill_null(text, "")
+
+
+def _encoded_text(cells: pa.DictionaryArray, name: str) -> pa.DictionaryArray:
+    texts = as_text(pa.chunked_array([cells.dictionary]), name).combine_chunks()
+    codes = cells.indices.cast(pa.int64())
+    if codes.null_count:
+        codes = pc.fill_null(codes, len(texts))
+        texts = pa.concat_arrays([texts, pa.array([""], texts.type)])
+    return pa.DictionaryArray.from_arrays(codes.cast(pa.int32()), texts)
+
+
+def _inner_size(cells: pa.Array) -> tuple[int, int]:
+    """Number of the values in lists and objects, and bytes of the texts among them."""
+    kind = cells.type
+    if pa.types.is_struct(kind):
+        parts = [_inner_size(part) for part in cells.flatten()]
+        return len(cells) + sum(n for n, _ in parts), sum(size for _, size in parts)
+    if pa.types.is_map(kind):
+        parts = [_inner_size(cells.keys), _inner_size(cells.items)]
+        return len(cells) + sum(n for n, _ in parts), sum(size for _, size in parts)
+    if pa.types.is_nested(kind):
+        count, size = _inner_size(cells.flatten())
+        return len(cells) + count, size
+    return len(cells), text_size(cells)
+
+
+def text_size(cells: pa.Array) -> int:
+    """Bytes of some cells when every one of them is written out."""
+    if pa.types.is_dictionary(cells.type):
+        lengths = pc.binary_length(cells.dictionary).cast(pa.int64()).take(cells.indices)
+        return int(pc.sum(lengths).as_py() or 0)
+    return int(cells.nbytes)
+
+
+def shortened(column: pa.ChunkedArray, most: int) -> pa.ChunkedArray:
+    """Text cells without what they have beyond so many characters, encoded where they were."""
+    chunks = [
+        pa.DictionaryArray.from_arrays(
+            chunk.indices, pc.utf8_slice_codeunits(chunk.dictionary, 0, most)
+        )
+        if pa.types.is_dictionary(chunk.type)
+        else pc.utf8_slice_codeunits(chunk, 0, most)
+        for chunk in column.chunks
+    ]
+    return pa.chunked_array(chunks, column.type)
+
+
+def empty_cells(column: pa.ChunkedArray) -> "NDArray[np.bool_]":
+    """Which cells hold no text, without writing out encoded ones."""
+    found = [
+        pc.equal(chunk.dictionary, "").take(chunk.indices)
+        if pa.types.is_dictionary(chunk.type)
+        else pc.equal(chunk, "")
+        for chunk in column.chunks
+    ]
+    return np.array(pa.chunked_array(found, pa.bool_()).to_numpy(zero_copy_only=False), bool)

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from transrec_core.data import sniffing
 from transrec_core.data.blocks import BLOCK, Pieces, Source, Text
@@ -32,6 +30,7 @@ from transrec_core.data.opening import (
     require_table,
     start_hashing,
 )
+from transrec_core.data.parquet import PARQUET_ERRORS, ParquetReader
 from transrec_core.data.parsing import LARGE, Parsed, parse
 from transrec_core.data.reading import (
     Beginning,
@@ -60,12 +59,13 @@ from transrec_core.data.reading import (
 )
 from transrec_core.data.records import (
     JSON_BEGINS,
-    PARQUET_ERRORS,
     as_text,
     damaged_parquet,
+    empty_cells,
     kind_of_json,
     lines_of,
     record_blocks,
+    shortened,
 )
 from transrec_core.data.report import Problem, plural
 from transrec_core.limits import Limits, or_allow_more, size_in_words
@@ -84,7 +84,7 @@ MOST_ODD_TIMES = 1000
 HEAD = 2**23
 """Bytes that tell how a text is written."""
 
-BATCH_ROWS = 2**16
+LONGEST_TIME = 100
 INT32 = np.iinfo(np.int32)
 
 
@@ -250,7 +250,8 @@ class _Times:
     def append(self, column: pa.ChunkedArray) -> None:
         """Put the cells of a block behind those that are there."""
         if pa.types.is_dictionary(column.type):
-            column = column.cast(pa.large_string())
+            # Longer texts are no times, and may be millions of times the same.
+            column = shortened(column, LONGEST_TIME).cast(pa.large_string())
         whole = whole_numbers(column)
         times = seconds(column) if whole is None else of_epoch(whole)
         whole_here = whole is not None and times is whole and _fits_int32(times)
@@ -613,8 +614,8 @@ def _shape(source: Source) -> tuple[list[str], int]:
     """Columns and number of rows of a Parquet file."""
     try:
         with source.open() as stream:
-            file = pq.ParquetFile(stream)
-            return list(file.schema_arrow.names), int(file.metadata.num_rows)
+            file = ParquetReader(stream, source.name)
+            return file.names, file.rows
     except PARQUET_ERRORS as error:
         raise damaged_parquet(source.name, error) from None
 
@@ -629,15 +630,15 @@ def _batches(
     others = [n for n in range(len(names)) if n not in chosen]
     try:
         with source.open() as stream:
-            file = pq.ParquetFile(stream, pre_buffer=False)
+            file = ParquetReader(stream, source.name)
 
             def read(group: int, columns: Sequence[int]) -> Iterator[list[pa.ChunkedArray]]:
-                for batch in file.iter_batches(
-                    BATCH_ROWS, [group], [names[n] for n in columns] if others else None
-                ):
-                    yield [as_text(pa.chunked_array([column])) for column in batch.columns]
+                for batch in file.batches(group, columns if others else None):
+                    yield [
+                        as_text(pa.chunked_array([column]), source.name) for column in batch.columns
+                    ]
 
-            for group in range(file.num_row_groups):
+            for group in range(file.groups):
                 rest: Iterator[list[pa.ChunkedArray]] | None = None
                 for number, columns in enumerate(read(group, chosen)):
                     empty = _all_empty(columns)
@@ -663,5 +664,5 @@ def _batches(
 def _all_empty(columns: Sequence[pa.ChunkedArray]) -> "NDArray[np.bool_]":
     empty = np.ones(len(columns[0]), bool)
     for column in columns:
-        empty &= pc.equal(column, "").to_numpy(zero_copy_only=False)
+        empty &= empty_cells(column)
     return empty

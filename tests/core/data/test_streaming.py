@@ -36,7 +36,7 @@ def small(monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK", 64)
     monkeypatch.setattr(blocks, "PIECE", 200)
     monkeypatch.setattr(growing, "LEAST_PENDING", 3)
-    monkeypatch.setattr(streaming, "BATCH_ROWS", 7)
+    monkeypatch.setattr("transrec_core.data.parquet.BATCH_ROWS", 7)
 
 
 def outcome(read, file, named=None, duplicates="last", **how):
