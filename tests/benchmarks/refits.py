@@ -96,6 +96,7 @@ async def refit(port: int, refits: int, close: bool) -> dict[str, Any]:
             for page in [*tab.pages]:
                 await tab.look(page)
             seen.append(measure())
+            sys.stderr.write(f"refit {number + 1}: {seen[-1][0]} MiB, {seen[-1][1]} runs\n")
     memory, runs = zip(*seen, strict=True)
     told: dict[str, Any] = {"loaded": loaded, "MiB": memory, "runs": runs}
     told["grown"] = max(memory[WARM - 1 :]) - memory[WARM - 1] if refits >= WARM else None
