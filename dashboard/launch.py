@@ -24,6 +24,9 @@ from transrec_core.limits import Limits
 from transrec_core.temporary import remove_leftovers
 
 APP = Path(__file__).resolve().with_name("app.py")
+NO_HOME = "/nonexistent"
+"""Home of accounts that have none, by a custom of Unix."""
+
 FIRST_PORT = 8501
 PORTS_TRIED = 100
 REAP_SECONDS = 600.0
@@ -202,6 +205,9 @@ def launch(
         log.write(f"Whoever opens the pages sees the run folders in {SHELF.place}.")
     if keep:
         keep_in(store)
+    if not _has_home():
+        # Streamlit looks for settings there, and must not end where there is none.
+        os.environ["HOME"] = NO_HOME
     # Streamlit looks for .streamlit/config.toml beside the script that was started. That is the
     # console script here, so it has to be told that the app is meant.
     sys.argv = [str(APP)]
@@ -224,6 +230,14 @@ def launch(
         # Without a name to show, Streamlit would ask the internet for this computer's address.
         config["browser.serverAddress"] = next(iter(allowed), "localhost")
     app.run(config=config)
+
+
+def _has_home() -> bool:
+    try:
+        Path.home()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _path(text: str) -> str:
