@@ -39,7 +39,10 @@ def fits():
     kinds = [(method, "implicit") for method in methods]
     lists_alone = ("ridge", "two_tower")
     kinds += [(method, "ratings") for method in methods if method not in lists_alone]
-    return {kind: fitted(*kind) for kind in kinds}
+    with pytest.MonkeyPatch.context() as patch:
+        # What has hardly learned is less smooth than is asked below.
+        patch.setattr("transrec_core.transfer.deep.training.UPDATES", 200)
+        return {kind: fitted(*kind) for kind in kinds}
 
 
 def rows(domain, user):
