@@ -187,9 +187,7 @@ def wait_for_work(connection: Connection) -> None:
     connection
         Brings a request, a path and a function, as ``do`` takes them; its end is the child's too.
     """
-    # Ctrl-C in the server's terminal reaches the whole group; the server ends its children itself.
-    ignore_interrupts()
-    threading.Thread(target=_end_with_server, daemon=True).start()
+    begin_child()
     # A fit takes every core; whoever clicks meanwhile should not wait for it.
     lower_priority()
     from transrec_core.running import load_kernels
@@ -275,6 +273,13 @@ class _Last:
     detail: str = ""
 
 
+def begin_child() -> None:
+    """Have this child process end when the server does, and not before."""
+    # Ctrl-C in the server's terminal reaches the whole group; the server ends its children itself.
+    ignore_interrupts()
+    threading.Thread(target=_end_with_server, daemon=True).start()
+
+
 def _end_with_server() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -282,13 +287,26 @@ def _end_with_server() -> None:
         os._exit(1)
 
 
-class Spare:
-    """A child process that has loaded the core and waits, so that a fit begins at once."""
+Child = tuple[Any, Connection]
+"""A child process and the server's end of the way to it."""
 
-    def __init__(self) -> None:
+
+class Spare:
+    """A child process that has loaded what it needs and waits, so that work begins at once.
+
+    Parameters
+    ----------
+    body
+        What it does; given its end of a connection.
+    name
+        What it is called.
+    """
+
+    def __init__(self, body: Callable[[Connection], None], name: str) -> None:
+        self._body, self._name = body, name
         self._lock = threading.Lock()
         self._wanted = False
-        self._child: tuple[Any, Connection] | None = None
+        self._child: Child | None = None
 
     def keep_one(self) -> None:
         """From now on let one wait whenever nothing is at work."""
@@ -300,16 +318,31 @@ class Spare:
         with self._lock:
             if self._wanted and (self._child is None or not self._child[0].is_alive()):
                 try:
-                    self._child = _start_child()
+                    self._child = self._start()
                 except Exception as error:
-                    # A fit starts its own then; it only begins a little later.
+                    # Work starts its own then; it only begins a little later.
                     log.tell(error, secrets.token_hex(4), "while a process was started ahead")
 
-    def take(self) -> tuple[Any, Connection]:
+    def take(self) -> Child:
         """The process that waits, else a new one, and the way to it."""
         with self._lock:
             child, self._child = self._child, None
-        return child if child is not None and child[0].is_alive() else _start_child()
+        return child if child is not None and child[0].is_alive() else self._start()
+
+    def give_back(self, child: Child) -> None:
+        """Let a process that was taken wait again, or end it where another waits."""
+        with self._lock:
+            if self._child is None:
+                self._child = child
+                return
+        self.end(child)
+
+    @staticmethod
+    def end(child: Child) -> None:
+        """End a process that was taken."""
+        child[1].close()
+        child[0].kill()
+        child[0].join(STOP_SECONDS)
 
     def close(self) -> None:
         """End the one that waits, and let no other wait."""
@@ -317,26 +350,23 @@ class Spare:
             self._wanted = False
             child, self._child = self._child, None
         if child is not None:
-            child[1].close()
-            child[0].kill()
-            child[0].join(STOP_SECONDS)
+            self.end(child)
+
+    def _start(self) -> Child:
+        ours, theirs = _SPAWN.Pipe()
+        with theirs:
+            process = _SPAWN.Process(
+                target=self._body, args=(theirs,), name=self._name, daemon=True
+            )
+            try:
+                process.start()
+            except BaseException:
+                ours.close()
+                raise
+        return process, ours
 
 
-def _start_child() -> tuple[Any, Connection]:
-    ours, theirs = _SPAWN.Pipe()
-    with theirs:
-        process = _SPAWN.Process(
-            target=wait_for_work, args=(theirs,), name="transrec-fit", daemon=True
-        )
-        try:
-            process.start()
-        except BaseException:
-            ours.close()
-            raise
-    return process, ours
-
-
-SPARE = Spare()
+SPARE = Spare(wait_for_work, "transrec-fit")
 
 
 class Turnstile:

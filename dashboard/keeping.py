@@ -25,6 +25,8 @@ from dashboard.jobs import (
     Workspace,
     broken,
 )
+from dashboard.originals import put_aside
+from dashboard.reading import read_apart, read_items_file
 from dashboard.store import (
     InUse,
     Kind,
@@ -321,23 +323,23 @@ class Keeper:
     def _loaded(self, entry: Mapping[str, Any] | None, notes: list[str]) -> Loaded | None:
         if entry is None:
             return None
-        from dashboard.compute.loading import read_again
+        from dashboard.compute.loading import read_ratings
         from transrec_core.data.formats import FileFormat
 
         said = entry["encoding"], entry["delimiter"], entry["header"]
         written = FileFormat(*said, entry["mapping"], entry["duplicates"])
         try:
-            return read_again(self.store.get("files", entry["sha256"]), entry["name"], written)
+            content = self.store.get("files", entry["sha256"])
+            return read_ratings(content, entry["name"], written, put_aside(content))
         except (MissingContentError, TransrecError) as error:
             notes.append(_left_out(entry["name"], error, "Load it again."))
             return None
 
     def _items(self, entry: Mapping[str, Any], notes: list[str]) -> LoadedItems | None:
-        from transrec_core.data.items import read_items
-
         name, digest, encoding = entry["name"], entry["sha256"], entry["encoding"]
         try:
-            items = read_items(self.store.get("files", digest), name=name, encoding=encoding)
+            content = self.store.get("files", digest)
+            items = read_apart(read_items_file, content, name, encoding)
         except (MissingContentError, TransrecError) as error:
             notes.append(_left_out(name, error, "Load it again."))
             return None

@@ -17,6 +17,7 @@ from streamlit.runtime import Runtime
 from dashboard import guard, jobs, mends
 from dashboard.folders import SHELF
 from dashboard.keeping import Keeper
+from dashboard.reading import READERS
 from dashboard.store import ENVIRONMENT, Store, StoreInUseError, default_folder
 from transrec_core import log
 from transrec_core.errors import BadSettingError
@@ -77,12 +78,14 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, object]]:
     for work in mends.mend(Runtime.instance()):
         tasks.append(asyncio.create_task(every(MEND_SECONDS, work)))
     jobs.SPARE.keep_one()
+    READERS.keep_one()
     try:
         yield {}
     finally:
         for task in tasks:
             task.cancel()
         jobs.REGISTER.close()
+        READERS.close()
 
 
 async def every(seconds: float, work: Callable[[], None], *, in_thread: bool = False) -> None:

@@ -120,6 +120,33 @@ def give_memory_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
+@contextmanager
+def limited_memory(more: int) -> Iterator[None]:
+    """Let this process take so many more bytes meanwhile, where the system can hold it to that.
+
+    What would take more raises ``MemoryError``. On Windows and macOS nothing changes.
+
+    Parameters
+    ----------
+    more
+        Bytes beyond what it has now.
+    """
+    import psutil
+
+    process = psutil.Process()
+    if not hasattr(process, "rlimit") or not hasattr(process.memory_info(), "data"):
+        yield
+        return
+    before, hard = process.rlimit(psutil.RLIMIT_DATA)
+    allowed = [process.memory_info().data + more]
+    allowed += [limit for limit in (before, hard) if limit != psutil.RLIM_INFINITY]
+    process.rlimit(psutil.RLIMIT_DATA, (min(allowed), hard))
+    try:
+        yield
+    finally:
+        process.rlimit(psutil.RLIMIT_DATA, (before, hard))
+
+
 def left_of_addresses() -> Iterator[int]:
     """What a limit on the addresses of this process leaves (``ulimit -v``), where there is one."""
     import psutil

@@ -13,14 +13,14 @@ from dashboard.compute.memory import SIDES
 from dashboard.compute.naming import plain_cells
 from dashboard.jobs import Failure, Loaded, LoadedItems, Side, Workspace
 from dashboard.originals import Original, put_aside
+from dashboard.reading import read_apart, read_items_file, read_ratings_file
 from transrec_core.data.formats import FileFormat
-from transrec_core.data.items import read_items
-from transrec_core.data.mapping import amended
 from transrec_core.data.ratings import UNUSABLE, Duplicates, to_ratings
 from transrec_core.data.reading import Table, as_frame
 from transrec_core.errors import TransrecError
 
 PREVIEW_ROWS = 20
+NOT_USABLE = "Not usable yet"
 GUESSED = FileFormat()
 
 
@@ -36,6 +36,7 @@ def _failure(
         error.message,
         error.fix,
         problems,
+        reference=getattr(error, "reference", ""),
         kind=type(error).__name__,
         encodings=encodings,
         read_in=read_in if encodings else None,
@@ -49,20 +50,28 @@ def _later(
     return None if original is None else lambda encoding: read(original.read(), encoding)
 
 
-def _read(
-    name: str,
-    table: Table,
-    mapping: Mapping[str, str | None],
-    dup: Duplicates,
-    original: Original | None,
-    written: FileFormat | None,
+def read_ratings(
+    content: bytes, name: str, written: FileFormat, original: Original | None
 ) -> Loaded:
-    try:
-        ratings = to_ratings(table, mapping, duplicates=dup)
-    except TransrecError as error:
-        failure = _failure("Not usable yet", error)
-        return Loaded(name, table, mapping, dup, None, failure, original, written)
-    return Loaded(name, table, mapping, dup, ratings, None, original, written)
+    """Read a ratings file in a process of its own; one that is a table may still be not usable.
+
+    Raises
+    ------
+    TransrecError
+        It is no table, takes too much memory, or cannot be read at all.
+    """
+    found = read_apart(read_ratings_file, content, name, written)
+    failure = None if found.refusal is None else _failure(NOT_USABLE, found.refusal)
+    return Loaded(
+        name,
+        found.table,
+        found.mapping,
+        written.duplicates,
+        found.ratings,
+        failure,
+        original,
+        written,
+    )
 
 
 def load_side(
@@ -88,7 +97,7 @@ def load_side(
     """
     original = original or put_aside(content)
     try:
-        table = written.table(content, name)
+        loaded = read_ratings(content, name, written, original)
     except TransrecError as error:
         read_in = _later(
             original,
@@ -100,9 +109,6 @@ def load_side(
         with space.lock:
             space.refused[side] = failure
         return False
-    kept = {r: c for r, c in written.columns.items() if c is None or c in table.report.columns}
-    mapping = amended(table.report.mapping, kept)
-    loaded = _read(name, table, mapping, written.duplicates, original, written)
     space.keep_file(content, name)
     with space.lock:
         space.refused.pop(side, None)
@@ -123,18 +129,6 @@ def reread(
     return load_side(space, side, loaded.original.read(), loaded.name, written, loaded.original)
 
 
-def read_again(content: bytes, name: str, written: FileFormat) -> Loaded:
-    """Read a file as it was read before, all columns as ``written`` says.
-
-    Raises
-    ------
-    UnreadableFileError
-        When it cannot be read any more.
-    """
-    table, original = written.table(content, name), put_aside(content)
-    return _read(name, table, dict(written.columns), written.duplicates, original, written)
-
-
 def _put(space: Workspace, side: Side, loaded: Loaded | None) -> None:
     if side == "source":
         space.source = loaded
@@ -148,8 +142,12 @@ def remap(
     """Read a loaded table's columns in another way."""
     before = space.side(side)
     assert before is not None
-    loaded = _read(
-        before.name, before.table, dict(mapping), duplicates, before.original, before.written
+    try:
+        ratings, failure = to_ratings(before.table, mapping, duplicates=duplicates), None
+    except TransrecError as error:
+        ratings, failure = None, _failure(NOT_USABLE, error)
+    loaded = replace(
+        before, mapping=dict(mapping), duplicates=duplicates, ratings=ratings, failure=failure
     )
     with space.lock:
         _put(space, side, loaded)
@@ -334,7 +332,7 @@ def load_items(
 ) -> bool:
     """Read a file of titles for one side or both."""
     try:
-        items = read_items(content, name=name, encoding=encoding)
+        items = read_apart(read_items_file, content, name, encoding)
     except TransrecError as error:
         failure = _failure(
             f"{name} could not be read",

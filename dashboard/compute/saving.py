@@ -7,6 +7,7 @@ from pathlib import PurePath
 from dashboard.compute.loading import _failure
 from dashboard.jobs import Result, Workspace
 from dashboard.keeping import about
+from dashboard.reading import read_apart
 from transrec_core.errors import TransrecError
 
 NAME_LENGTH = 60
@@ -24,7 +25,7 @@ def open_run(space: Workspace, content: bytes, name: str) -> bool:
     from transrec_core.persistence import load_run
 
     try:
-        saved = load_run(content, name)
+        saved = read_apart(load_run, content, name)
     except TransrecError as error:
         with space.lock:
             space.refused["run"] = _failure(f"{name} could not be opened", error)

@@ -1,38 +1,35 @@
 """What can be measured beside the fits: other sources, fewer target ratings."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
 
 from dashboard import sample, studies, wording
-from dashboard.compute.loading import _failure, _later
-from dashboard.jobs import Loaded, Workspace
+from dashboard.compute.loading import _failure, _later, read_ratings
+from dashboard.jobs import Workspace
 from dashboard.originals import put_aside
 from transrec_core.data.formats import FileFormat
-from transrec_core.data.ratings import to_ratings
 from transrec_core.errors import TransrecError
 from transrec_core.settings import Settings
 
 
 def add_candidate(space: Workspace, content: bytes, name: str, encoding: str | None = None) -> bool:
     """Read another source to rank; a refused one is told and leaves the others in place."""
+    original = put_aside(content)
     try:
-        written = FileFormat(encoding)
-        table = written.table(content, name)
-        ratings = to_ratings(table)
+        found = read_ratings(content, name, FileFormat(encoding), original)
+        failure = found.failure
     except TransrecError as error:
         failure = _failure(
-            f"{name} could not be used",
-            error,
-            _later(put_aside(content), lambda again, e: add_candidate(space, again, name, e)),
+            "", error, _later(original, lambda again, e: add_candidate(space, again, name, e))
         )
+    if failure is not None:
         with space.lock:
-            space.refused["candidate"] = failure
+            space.refused["candidate"] = replace(failure, title=f"{name} could not be used")
         return False
-    original = put_aside(content)
     space.keep_file(content, name)
-    found = Loaded(name, table, table.report.mapping, "last", ratings, None, original, written)
     with space.lock:
         space.refused.pop("candidate", None)
         others = tuple(c for c in space.candidates if c.name != name)
