@@ -81,7 +81,7 @@ def _acts(space: Workspace, mend: Mend) -> tuple[Callable[..., Any], tuple[Any, 
         case "set":
             return state.put, (f"fit_{mend.of}", mend.value)
         case "columns":
-            return compute.swap_columns, (space, side)
+            return _with_columns_swapped, (space, compute.SIDES if mend.of == "both" else (side,))
         case "sides":
             return compute.swap_sides, (space,)
         case "duplicates":
@@ -92,6 +92,11 @@ def _acts(space: Workspace, mend: Mend) -> tuple[Callable[..., Any], tuple[Any, 
             return compute.drop_side, (space, side)
         case "items":
             return compute.drop_items, (space, mend.value)
+
+
+def _with_columns_swapped(space: Workspace, sides: tuple[Side, ...]) -> None:
+    for side in sides:
+        compute.swap_columns(space, side)
 
 
 def _by_rule(space: Workspace, side: Side, rule: compute.Duplicates) -> None:

@@ -52,7 +52,7 @@ class Mend:
     Attributes
     ----------
     act
-        ``set`` a field of the fit form, ``columns`` of a side swapped, ``sides`` swapped,
+        ``set`` a field of the fit form, ``columns`` of a side or both swapped, ``sides`` swapped,
         ``duplicates`` of a side by another rule, ``ignore`` a role's column, ``side`` or ``items``
         removed.
     words
@@ -160,8 +160,9 @@ def _of_pair(problem: Problem, space: Workspace) -> tuple[Mend, ...]:
                 ),
             )
         case "SWAPPED_COLUMNS":
-            side = "source" if "source" in problem.fix else "target"
-            return (Mend("columns", f"Swap user and item of the {side}", side),)
+            side = next((side for side in SIDES if side in problem.fix), "both")
+            whose = "both files" if side == "both" else f"the {side}"
+            return (Mend("columns", f"Swap user and item of {whose}", side),)
         case "NO_OVERLAP":
             return ways_without_overlap(space)
         case "COLD_USERS" if problem.count == 0 and _only_in_target(space):

@@ -68,6 +68,15 @@ def test_swapped_columns_are_put_right_with_one_click(
     assert (chosen["user"], chosen["item"]) == ("item", "user")
 
 
+def test_columns_swapped_in_both_files_are_put_right_with_one_click(
+    open_app: OpenApp, workspace: jobs.Workspace
+) -> None:
+    load(workspace, source=ratings(swapped=True), target=ratings("t", swapped=True))
+    app = press(open_app(workspace), "Swap user and item of both files")
+    assert overlap(workspace) == 30
+    assert "change places" not in text(app)
+
+
 def test_source_and_target_change_places_with_their_titles(
     open_app: OpenApp, loaded: jobs.Workspace
 ) -> None:

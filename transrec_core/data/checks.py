@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ from transrec_core.data.linking import DomainPair
 from transrec_core.data.reading import SEVERITIES
 from transrec_core.data.report import Problem, plural
 from transrec_core.settings import Settings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FEW_SHARED = 50
 FEW_TEST_USERS = 30
@@ -59,6 +63,15 @@ NUMBER_ALONE: tuple[str, Callable[[Ids], Ids]] = (
 MOST_REPAIRED = 200_000
 
 
+# Users in both files, as a share of the smaller one's, that are next to none, and that are many.
+FEW_MEET, MANY_MEET = 0.05, 0.5
+WHOLE_NUMBER = r"[0-9]{1,18}"
+LEAST_MEETING = 20
+"""Common numbers from which on it can be said whether they meet by chance."""
+
+SURE_LIFT, SURE_LIKENESS, LEAST_LIKENESS = 3.0, 5.0, 2.0
+
+
 def check_pair(
     pair: DomainPair,
     source_items: pd.DataFrame | None = None,
@@ -87,7 +100,7 @@ def check_pair(
     if shared == 0:
         problems = [*_no_overlap(pair, usable), sharing]
     else:
-        problems = [_overlap(pair), *_more_overlap(pair)]
+        problems = [_overlap(pair), *_swapped_columns(pair), *_more_overlap(pair)]
         if shared < FEW_SHARED:
             problems.append(
                 Problem(
@@ -163,30 +176,12 @@ def _overlap(pair: DomainPair) -> Problem:
 
 
 def _no_overlap(pair: DomainPair, usable: bool) -> list[Problem]:
-    problems = []
-    swaps = (
-        ("source", pair.source.items, pair.target.users),
-        ("target", pair.source.users, pair.target.items),
-    )
-    for domain, one, other in swaps:
-        common = one.intersection(other)
-        # Plain numbers meet by chance; a swapped column matches most of the smaller side.
-        if len(common) >= 0.5 * min(len(one), len(other)):
-            problems.append(
-                Problem(
-                    "SWAPPED_COLUMNS",
-                    "error",
-                    f"The {domain}'s items match the other domain's users ({len(common):,} common "
-                    f"ids, such as {common[0]}): its user and item columns are swapped.",
-                    f"Swap the two columns of the {domain}.",
-                    len(common),
-                )
-            )
     example = (
         f"source users look like {pair.source.users[0]}, target users like {pair.target.users[0]}"
     )
     fix = "Use the same user ids in both files."
     found = _repair(pair.source.users, pair.target.users, (*ID_REPAIRS, NUMBER_ALONE))
+    problems = _swapped_columns(pair, found.count if found is not None else 0)
     if found is not None:
         fix = found.words
     so = "transfer must go through items" if usable else "nothing can be transferred through users"
@@ -199,6 +194,140 @@ def _no_overlap(pair: DomainPair, usable: bool) -> list[Problem]:
         )
     )
     return problems
+
+
+@dataclass(frozen=True)
+class _Column:
+    """Distinct ids of a column and how many rows each has."""
+
+    ids: pd.Index
+    counts: "NDArray[np.integer[Any]]"
+
+
+@dataclass(frozen=True)
+class _Meeting:
+    """Ids that two columns have in common.
+
+    Attributes
+    ----------
+    common
+        The ids.
+    share
+        How many of the smaller column's ids they are.
+    numbers
+        Whether most of them are whole numbers, which meet by chance.
+    lift
+        How many times as many numbers meet as would by chance in the range that both have.
+    likeness
+        How far the same numbers have alike many rows in both, more than neighbouring numbers
+        have, in standard errors.
+    """
+
+    common: pd.Index
+    share: float
+    numbers: bool = False
+    lift: float = 0.0
+    likeness: float = 0.0
+
+    def sure(self, least: float = SURE_LIKENESS) -> bool:
+        """Whether the two columns hold the same people or things, and not just equal ids."""
+        return not self.numbers or self.lift >= SURE_LIFT or self.likeness >= least
+
+
+def _columns_of(domain: Interactions) -> tuple[_Column, _Column]:
+    """The users and the items."""
+    matrix = domain.matrix
+    items = np.bincount(matrix.indices, minlength=len(domain.items))
+    return _Column(domain.users, np.diff(matrix.indptr)), _Column(domain.items, items)
+
+
+def _meeting(one: _Column, other: _Column) -> _Meeting:
+    common = one.ids.intersection(other.ids)
+    share = len(common) / max(min(len(one.ids), len(other.ids)), 1)
+    whole = common[common.astype(str).str.fullmatch(WHOLE_NUMBER)]
+    if len(common) < LEAST_MEETING or 2 * len(whole) < len(common):
+        return _Meeting(common, share, bool(2 * len(whole) > len(common)))
+    numbers = whole.astype(np.int64)
+    order = np.argsort(numbers)
+    whole, numbers = whole[order], numbers[order]
+    low, high = int(numbers[0]), int(numbers[-1])
+    within = [_numbers_within(column.ids, low, high) for column in (one, other)]
+    by_chance = within[0] * within[1] / (high - low + 1)
+    ranks = [
+        pd.Series(column.counts[column.ids.get_indexer(whole)]).rank().to_numpy()
+        for column in (one, other)
+    ]
+    # What ids owe to their age, neighbours have too.
+    more = _correlation(ranks[0], ranks[1]) - _correlation(ranks[0][:-1], ranks[1][1:])
+    likeness = more * (len(whole) / 2) ** 0.5
+    return _Meeting(common, share, True, len(whole) / by_chance, likeness)
+
+
+def _numbers_within(ids: pd.Index, low: int, high: int) -> int:
+    whole = ids[ids.astype(str).str.fullmatch(WHOLE_NUMBER)].astype(np.int64)
+    return int(((whole >= low) & (whole <= high)).sum())
+
+
+def _correlation(one: "NDArray[np.floating[Any]]", other: "NDArray[np.floating[Any]]") -> float:
+    """Pearson's, 0 where one side is all the same."""
+    if one.std() == 0 or other.std() == 0:
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
+
+
+def _swapped_columns(pair: DomainPair, repaired: int = 0) -> list[Problem]:
+    """Whether users meet only once user and item change places in one file or in both.
+
+    Parameters
+    ----------
+    pair
+        The two domains.
+    repaired
+        How many users meet when their ids are written alike.
+    """
+    source_users, source_items = _columns_of(pair.source)
+    target_users, target_items = _columns_of(pair.target)
+    now = _meeting(source_users, target_users)
+    if now.share > FEW_MEET and now.sure(LEAST_LIKENESS):
+        return []
+    swaps = {
+        "the source": _meeting(source_items, target_users),
+        "the target": _meeting(source_users, target_items),
+        "both files": _meeting(source_items, target_items),
+    }
+    sure = {
+        where: met
+        for where, met in swaps.items()
+        if met.sure() and met.share >= MANY_MEET and len(met.common) > repaired
+    }
+    if not sure:
+        return []
+    where, met = max(sure.items(), key=lambda swap: (swap[0] != "both files", len(swap[1].common)))
+    after = (
+        f"{plural(len(met.common), 'id')} (such as {met.common[0]}) "
+        f"{'is' if len(met.common) == 1 else 'are'} in both files when user and item change places "
+        f"in {where}, {len(pair.shared):,} as the columns are now"
+    )
+    if where == "both files":
+        # The same items rated by other people look just like this.
+        return [
+            Problem(
+                "SWAPPED_COLUMNS",
+                "warning",
+                f"{after}.",
+                "If the item columns hold people, swap the two columns of both files.",
+                len(met.common),
+            )
+        ]
+    return [
+        Problem(
+            "SWAPPED_COLUMNS",
+            "error",
+            f"{after}: its user and item columns are swapped.",
+            f"Swap the two columns of {where}.",
+            len(met.common),
+        )
+    ]
 
 
 @dataclass(frozen=True)

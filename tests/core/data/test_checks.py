@@ -150,6 +150,65 @@ def test_swapped_columns_are_noticed(which):
     assert problem.count == 30
 
 
+def numbered(swapped: str, seed: int = 0) -> tuple[Interactions, Interactions]:
+    """Domains whose ids are whole numbers from 1 on, so that all of them meet."""
+    rng = np.random.default_rng(seed)
+    busy = rng.pareto(1.0, 400) + 2
+    sides = []
+    for name, items in (("source", 300), ("target", 200)):
+        rows = [
+            (str(user + 1), str(item + 1), 5)
+            for user in range(400)
+            for item in rng.choice(
+                items, min(int(busy[user] * rng.uniform(0.7, 1.4)), items), False
+            )
+        ]
+        swap = swapped in (name, "both")
+        sides.append(domain([(item, user, stars) if swap else (user, item, stars)
+                             for user, item, stars in rows]))  # fmt: skip
+    return sides[0], sides[1]
+
+
+@pytest.mark.parametrize("which", ["source", "target", "both"])
+def test_swapped_columns_are_noticed_where_ids_are_whole_numbers(which):
+    source, target = numbered(which)
+    assert len(link(source, target).shared) >= 200
+    problem = found(source, target)["SWAPPED_COLUMNS"]
+    where = "both files" if which == "both" else f"the {which}"
+    assert problem.fix.endswith(f"wap the two columns of {where}.")
+    assert problem.severity == ("warning" if which == "both" else "error")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_numbers_in_their_columns_are_not_called_swapped(seed):
+    assert "SWAPPED_COLUMNS" not in found(*numbered("none", seed))
+
+
+@pytest.mark.parametrize("which", ["source", "target"])
+def test_a_prefix_before_the_same_people_is_not_called_a_swap(which):
+    plain, target = numbered("none")
+    rows = plain.matrix.tocoo()
+    named = domain([(f"u{plain.users[u]}", plain.items[i], 5)
+                    for u, i in zip(rows.row, rows.col, strict=True)])  # fmt: skip
+    problems = found(*((named, target) if which == "source" else (target, named)))
+    assert "SWAPPED_COLUMNS" not in problems
+    assert "before the number is left out" in problems["NO_OVERLAP"].fix
+
+
+def test_columns_swapped_in_both_files_are_said_with_an_if():
+    rows = [[(item, user, stars) for user, item, stars in grid(range(30), items)]
+            for items in (range(5), range(5, 10))]  # fmt: skip
+    problem = found(*map(domain, rows))["SWAPPED_COLUMNS"]
+    assert problem.severity == "warning"
+    assert problem.fix == "If the item columns hold people, swap the two columns of both files."
+
+
+def test_the_same_items_of_other_people_are_no_error():
+    problems = found(domain(grid(range(30), range(9))), domain(grid(range(30, 60), range(9))))
+    assert problems["SWAPPED_COLUMNS"].severity == "warning"
+    assert problems["NO_OVERLAP"].severity == "warning"
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
