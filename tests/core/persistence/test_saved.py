@@ -191,7 +191,8 @@ def test_a_file_of_an_earlier_version_is_read():
     given = lists(found.run)
     # Scores may differ in their last digit from machine to machine.
     assert (given[["user_id", "item_id"]] == wanted[["user_id", "item_id"]]).all(axis=None)
-    np.testing.assert_allclose(given["score"], wanted["score"], rtol=1e-5)
+    # Scores near zero are differences of much larger numbers in single precision.
+    np.testing.assert_allclose(given["score"], wanted["score"], rtol=1e-5, atol=5e-7)
     # What a class has got since is as if nobody had asked for it.
     assert found.run.settings.text_model == Settings().text_model
     assert found.run.fit.ground.nameless is False
