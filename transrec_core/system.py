@@ -220,21 +220,6 @@ def was_killed(exit_code: int) -> bool:
     return exit_code == KILL or exit_code in OUT_OF_MEMORY
 
 
-def kill_tree(pid: int) -> None:
-    """End a process and all that it has started, at once; those that have ended already are left.
-
-    Parameters
-    ----------
-    pid
-        Number of a process of ours.
-    """
-    import psutil
-
-    for process in _with_descendants(pid):
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-
-
 def _with_descendants(pid: int | None) -> list["psutil.Process"]:
     import psutil
 

@@ -88,7 +88,7 @@ sys.stdin.read()
 """
 
 
-def test_a_process_is_ended_with_all_that_it_has_started() -> None:
+def test_the_memory_of_a_process_counts_what_it_has_started_where_that_is_asked_for() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", FAMILY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
@@ -97,11 +97,20 @@ def test_a_process_is_ended_with_all_that_it_has_started() -> None:
         child = psutil.Process(int(next(line for line in lines if line != "1")))
         alone = system.process_memory(parent.pid)
         assert alone < system.process_memory(parent.pid, descendants=True)
-        system.kill_tree(parent.pid)
-        child.wait(30)
-        assert system.was_killed(parent.wait(30)) or os.name == "nt"
+        for process in (child, parent):
+            process.kill()
+        parent.wait(30)
+        assert system.was_killed(parent.returncode) or os.name == "nt"
     assert system.process_memory(parent.pid) == 0
-    system.kill_tree(parent.pid)
+
+
+@pytest.mark.skipif(not hasattr(psutil.Process(), "rlimit"), reason="the system has no such limit")
+def test_a_process_may_take_so_much_more_memory_and_then_as_before() -> None:
+    with system.limited_memory(50_000_000):
+        assert len(bytearray(20_000_000)) == 20_000_000
+        with pytest.raises(MemoryError):
+            bytearray(200_000_000)
+    assert len(bytearray(200_000_000)) == 200_000_000
 
 
 def test_a_process_steps_back_and_stays_where_that_is_forbidden() -> None:
