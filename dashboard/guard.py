@@ -9,6 +9,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from dashboard.uploads import BoundedUploads
+
 CORE = "/_stcore/"
 NEEDED, UPLOADS = ("health", "host-config", "stream"), "upload_file/"
 """What pages ask Streamlit itself for, and a proxy whether the server is well.
@@ -98,4 +100,5 @@ def middleware(host: str, names: Sequence[str], base_path: str = "") -> list[Mid
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
         Middleware(OwnPagesOnly),
         Middleware(NeededOnly, base_path=base_path),
+        Middleware(BoundedUploads),
     ]

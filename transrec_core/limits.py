@@ -60,6 +60,12 @@ class Limits:
     run_bytes: int = _limit(16 * GIB, "bytes", "size of a saved run when unpacked")
     run_members: int = _limit(10_000, "files", "entries of a saved run")
     upload_mb: int = _limit(400, "MB", "size of one file given to the dashboard")
+    tab_uploads_mb: int = _limit(
+        600, "MB", "uploaded files of one browser tab that wait in memory to be read"
+    )
+    server_uploads_mb: int = _limit(
+        1200, "MB", "uploaded files of all tabs that wait in memory to be read"
+    )
     workspaces: int = _limit(64, "workspaces", "workspaces in the dashboard's memory, the newest")
     idle_hours: float = _limit(6.0, "hours", "how long an unused workspace stays in memory")
     idle_kept_hours: float = _limit(

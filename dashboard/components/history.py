@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard import charts, compute, jobs, state, wording
+from dashboard import charts, compute, jobs, state, uploads, wording
 from dashboard.components import chart, fit_form, states
 from dashboard.jobs import Result, Workspace
 from dashboard.wording import escape_md, plain
@@ -102,6 +102,7 @@ def _open(space: Workspace, key: str) -> None:
         return
     if compute.open_run(space, file.getvalue(), file.name):
         restore(space, space.results[0])
+    uploads.drop([file])
     state.tab().uploads["up_run"] += 1
 
 

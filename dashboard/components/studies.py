@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import charts, compute, state, wording
+from dashboard import charts, compute, state, uploads, wording
 from dashboard.components import chart, fit_form, states
 from dashboard.jobs import Result, Workspace
 from dashboard.wording import escape_md
@@ -29,6 +29,7 @@ def sources(space: Workspace, dark: bool) -> None:
                 memory.uploads["candidates"] += 1
                 for file in files:
                     compute.add_candidate(space, file.getvalue(), file.name)
+                uploads.drop(files)
                 st.rerun()
         with right:
             for place, candidate in enumerate(space.candidates):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import charts, compute, state, wording
+from dashboard import charts, compute, state, uploads, wording
 from dashboard.components import chart, guide, states
 from dashboard.jobs import Failure, Loaded, Side, Workspace
 from dashboard.wording import escape_badge, escape_md
@@ -202,6 +202,7 @@ def _dropzone(
     if files:
         with st.spinner("Reading the file", show_time=True):
             taken = take([(file.getvalue(), file.name) for file in files])
+            uploads.drop(files)
             # Before anything is drawn: drawing may end this run when another file has come in.
             memory.uploads[key] += 1
             if taken:

@@ -113,7 +113,8 @@ BITES = {
 ONES = sp.csr_array(np.ones((50, 40), np.float32))
 # These belong to the dashboard, saved runs and language models; their tests are beside theirs.
 ELSEWHERE = {
-    "run_bytes", "run_members", "upload_mb", "workspaces", "idle_hours", "idle_kept_hours",
+    "run_bytes", "run_members", "upload_mb", "tab_uploads_mb", "server_uploads_mb",
+    "workspaces", "idle_hours", "idle_kept_hours",
     "kept_runs", "pinned_runs",
     "store_days", "store_bytes", "embedding_cache_bytes",
 }  # fmt: skip
