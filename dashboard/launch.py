@@ -22,6 +22,7 @@ from dashboard.store import ENVIRONMENT, Store, StoreInUseError, default_folder
 from transrec_core import log
 from transrec_core.errors import BadSettingError
 from transrec_core.limits import Limits
+from transrec_core.system import give_memory_back
 from transrec_core.temporary import remove_leftovers
 
 APP = Path(__file__).resolve().with_name("app.py")
@@ -75,8 +76,13 @@ def choose_port(host: str, port: int | None) -> int:
 async def lifespan(_app: st.App) -> AsyncIterator[dict[str, object]]:
     """Drop what is idle, made for a download or of a closed tab; end child processes at its end."""
     tasks = [asyncio.create_task(every(REAP_SECONDS, jobs.REGISTER.sweep, in_thread=True))]
-    for work in mends.mend(Runtime.instance()):
-        tasks.append(asyncio.create_task(every(MEND_SECONDS, work)))
+    mended = mends.mend(Runtime.instance())
+
+    def tidy() -> None:
+        if sum(work() or 0 for work in mended):
+            give_memory_back()
+
+    tasks.append(asyncio.create_task(every(MEND_SECONDS, tidy)))
     jobs.SPARE.keep_one()
     READERS.keep_one()
     try:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from transrec_core import log
-from transrec_core.system import give_memory_back
 
 if TYPE_CHECKING:
     from streamlit.runtime import Runtime
@@ -31,7 +30,7 @@ class UnlikeExpectedError(Exception):
     """The installed version of Streamlit does otherwise than the tried ones."""
 
 
-def mend(runtime: "Runtime") -> list[Callable[[], None]]:
+def mend(runtime: "Runtime") -> list[Callable[[], int | None]]:
     """Replace what is at fault, as far as this version of Streamlit allows.
 
     Parameters
@@ -41,21 +40,22 @@ def mend(runtime: "Runtime") -> list[Callable[[], None]]:
 
     Returns
     -------
-    What has to be called about once a minute, on the thread of the server's event loop.
+    What has to be called about once a minute, in this order, on the thread of the server's event
+    loop. Where one gives a number above zero, there is memory to give back.
     """
-    mends: list[tuple[Callable[[], Callable[[], None] | None], str]] = [
+    mends: list[tuple[Callable[[], Callable[[], int | None] | None], str]] = [
+        (
+            lambda: end_closed_sessions(runtime._session_mgr),  # type: ignore[arg-type]
+            "Memory of closed tabs is given back late or not at all.",
+        ),
         (keep_answers, "A file chosen while its page is drawn may have to be chosen again."),
         (
             lambda: keep_made_files(runtime.media_file_mgr),
             "A download pressed while pages are drawn may have to be pressed again.",
         ),
         (forget_callbacks, "Memory grows with each fit of an open tab."),
-        (
-            lambda: end_closed_sessions(runtime._session_mgr),  # type: ignore[arg-type]
-            "Memory of closed tabs is given back late or not at all.",
-        ),
     ]
-    repeated = []
+    repeated: list[Callable[[], int | None]] = []
     for apply, cost in mends:
         try:
             work = apply()
@@ -190,18 +190,21 @@ class ClosedSessions:
         """All sessions here."""
         return [info for _, info in self._all.values()]
 
-    def end_old(self) -> None:
-        """End the sessions that have waited for long, and give their memory back."""
+    def end_old(self) -> int:
+        """End the sessions that have waited for long, and say how many."""
         before = time.monotonic() - CLOSED_SECONDS
         old = [info.session for since, info in self._all.values() if since < before]
         for session in old:
             self.delete(session.id)
             session.shutdown()
-        if old:
-            give_memory_back()
+            # The server holds on to the last session that it has sent something to.
+            session._session_state.clear()
+            session._session_state._new_widget_state.widget_metadata.clear()
+            session._fragment_storage.clear()
+        return len(old)
 
 
-def end_closed_sessions(manager: "WebsocketSessionManager") -> Callable[[], None]:
+def end_closed_sessions(manager: "WebsocketSessionManager") -> Callable[[], int]:
     """Have the session of a closed tab end, and not only be forgotten at some time.
 
     Streamlit drops such sessions when a later one is put aside, without ending them, so that what
@@ -213,7 +216,10 @@ def end_closed_sessions(manager: "WebsocketSessionManager") -> Callable[[], None
     Callable
         Ends those whose tab has been gone for two minutes.
     """
+    from streamlit.runtime.state.session_state import SessionState
+
     _require(manager._session_storage.list() == [], "there are sessions already")
+    _require(SessionState()._new_widget_state.widget_metadata == {}, "sessions hold other things")
     _require(hasattr(manager, "disconnect_session"), "sessions are put aside otherwise")
     closed = ClosedSessions()
     manager._session_storage = closed

@@ -6,7 +6,7 @@
 The server runs as ``transrec app`` starts it; a client that speaks Streamlit's protocol looks at
 the pages as a browser would, without a browser's own cost. Prints one JSON line: resident MiB of
 the server when the sample is loaded, after each refit and, with ``--close``, when the tab has been
-gone for three minutes and when the workspace was forgotten; how many runs were in memory; and how
+gone for a while and when the workspace was forgotten; how many runs were in memory; and how
 far memory rose above that after the fifth refit. Exits with 1 where that is more than 24 MiB, or
 where more runs were in memory than a workspace keeps and one.
 """
@@ -26,7 +26,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
-from dashboard import compute, jobs, launch
+from dashboard import compute, jobs, launch, mends
 from transrec_core.limits import Limits
 from transrec_core.running import Run
 from transrec_core.settings import Settings
@@ -39,7 +39,8 @@ WARM = 5
 ROOM_MIB = 24
 """By how much memory may go up and down after that; one kept run of the sample is about 8 MiB."""
 QUICK = Settings(rank=16, method="factor_map")
-CLOSED_SECONDS = 200.0
+WAIT_SECONDS = 5.0
+"""How long the session of a closed tab waits here, and between looks for such sessions."""
 
 
 class Tab:
@@ -101,7 +102,7 @@ async def refit(port: int, refits: int, close: bool) -> dict[str, Any]:
     told: dict[str, Any] = {"loaded": loaded, "MiB": memory, "runs": runs}
     told["grown"] = max(memory[WARM - 1 :]) - memory[WARM - 1] if refits >= WARM else None
     if close:
-        await asyncio.sleep(CLOSED_SECONDS)
+        await asyncio.sleep(4 * WAIT_SECONDS)
         told["tab gone"], _ = measure()
         jobs.REGISTER.forget(space)
         del space, tab
@@ -119,6 +120,7 @@ def main() -> None:
     parser.add_argument("--close", action="store_true")
     options = parser.parse_args()
     port = launch.choose_port(HOST, None)
+    mends.CLOSED_SECONDS = launch.MEND_SECONDS = WAIT_SECONDS
 
     def drive() -> None:
         code = 1

@@ -16,7 +16,7 @@ REFITS = Path(__file__).resolve().parents[1] / "benchmarks" / "refits.py"
 def test_memory_is_flat_after_the_fifth_refit_and_older_runs_are_gone() -> None:
     pytest.importorskip("websockets")
     done = subprocess.run(
-        [sys.executable, str(REFITS), "--refits", "9"],
+        [sys.executable, str(REFITS), "--refits", "9", "--close"],
         capture_output=True,
         text=True,
         timeout=540,
@@ -27,3 +27,5 @@ def test_memory_is_flat_after_the_fifth_refit_and_older_runs_are_gone() -> None:
     # One more where the page of the last look is still being put away.
     assert max(told["runs"]) <= Limits.kept_runs + 1
     assert told["grown"] <= 24
+    # Nothing of it is left when the tab and the workspace are gone.
+    assert told["runs at the end"] == 0

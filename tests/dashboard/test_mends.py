@@ -166,10 +166,10 @@ class TestClosedSessions:
         assert stored.get("b") is back
         stored.delete("b")
         now[0] += mends.CLOSED_SECONDS
-        end_old()
+        assert end_old() == 0
         gone.session.shutdown.assert_not_called()
         now[0] += 1
-        end_old()
+        assert end_old() == 1
         gone.session.shutdown.assert_called_once()
         back.session.shutdown.assert_not_called()
         assert stored.list() == []
