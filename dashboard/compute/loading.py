@@ -17,9 +17,10 @@ from dashboard.reading import read_apart, read_items_file, read_ratings_file
 from transrec_core.data.formats import FileFormat
 from transrec_core.data.ratings import UNUSABLE, Duplicates, to_ratings
 from transrec_core.data.reading import Table, as_frame
+from transrec_core.data.records import shortened
 from transrec_core.errors import TransrecError
 
-PREVIEW_ROWS = 20
+PREVIEW_ROWS, SHOWN_CHARS = 20, 1000
 NOT_USABLE = "Not usable yet"
 GUESSED = FileFormat()
 
@@ -215,10 +216,11 @@ def preview(loaded: Loaded) -> Preview:
 
 
 def first_rows(table: Table, positions: Sequence[int] | None = None) -> pd.DataFrame:
-    """Some rows of a table as text, the first 20 by default."""
+    """Some rows of a table as text, the first 20 by default, no cell longer than can be shown."""
     cells = table.cells
     cells = cells.slice(0, PREVIEW_ROWS) if positions is None else cells.take(list(positions))
-    return as_frame(dict(zip(cells.column_names, cells.columns, strict=True)))
+    columns = (shortened(column, SHOWN_CHARS) for column in cells.columns)
+    return as_frame(dict(zip(cells.column_names, columns, strict=True)))
 
 
 @dataclass(frozen=True)

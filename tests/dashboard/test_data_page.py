@@ -441,3 +441,15 @@ def test_the_page_and_the_command_line_tell_the_same(
     assert {problem["code"] for problem in told} == {
         "RAGGED", "BAD_RATING", "MISSING_ID", "DUPLICATE_PAIR"
     }  # fmt: skip
+
+
+def test_the_first_rows_show_no_more_of_a_cell_than_can_be_looked_at(
+    workspace: jobs.Workspace,
+) -> None:
+    long = "x" * 100_000
+    rows = "".join(f"u{n},i{n % 3},5,{long}\n" for n in range(30))
+    load(workspace, source=f"user,item,rating,note\n{rows}".encode())
+    assert workspace.source is not None
+    shown = compute.preview(workspace.source).frame
+    assert len(shown) == 20
+    assert shown["note"].str.len().max() == 1000

@@ -50,6 +50,8 @@ class ParquetReader:
     ----------
     names
         Its columns.
+    encoded
+        Which of them are texts that batches bring encoded.
     rows, groups
         How many rows and row groups it says it has.
 
@@ -74,6 +76,7 @@ class ParquetReader:
             stream, metadata=metadata, read_dictionary=texts, pre_buffer=False
         )
         self.names: list[str] = list(self._file.schema_arrow.names)
+        self.encoded = [pa.types.is_dictionary(field.type) for field in self._file.schema_arrow]
         self.rows, self.groups = int(metadata.num_rows), int(metadata.num_row_groups)
 
     def batches(self, group: int, columns: Sequence[int] | None = None) -> Iterator[Any]:
@@ -116,6 +119,8 @@ class _Leaf:
         Its name, after those of the columns that it is in.
     encoded
         Whether its texts can stay encoded.
+    written_out
+        Whether they are written out, so that each may be as long as the dictionary.
     repeated
         Whether one row may hold many of its values.
     width
@@ -124,18 +129,21 @@ class _Leaf:
 
     path: str
     encoded: bool
+    written_out: bool
     repeated: bool
     width: int
 
     @classmethod
     def read(cls, metadata: Any, place: int) -> "_Leaf":
         column = metadata.schema.column(place)
-        texts = column.physical_type == "BYTE_ARRAY" and column.logical_type.type != "DECIMAL"
+        variable = column.physical_type == "BYTE_ARRAY"
+        texts = variable and column.logical_type.type != "DECIMAL"
         groups = range(metadata.num_row_groups) if texts else ()
         written = {e for group in groups for e in metadata.row_group(group).column(place).encodings}
         width = column.length if column.physical_type == "FIXED_LEN_BYTE_ARRAY" else VALUE_BYTES
         encoded, repeated = texts and written <= KEPT_ENCODED, column.max_repetition_level > 0
-        return cls(column.path, encoded, repeated, max(width, VALUE_BYTES))
+        written_out = variable and not encoded
+        return cls(column.path, encoded, written_out, repeated, max(width, VALUE_BYTES))
 
 
 @dataclass(frozen=True)
@@ -168,9 +176,8 @@ def _at_once(leaf: _Leaf, pages: _Pages) -> int:
 
 def _a_value(leaf: _Leaf, pages: _Pages) -> float:
     """Bytes that one value of a batch may take."""
-    if leaf.encoded:
-        return max(pages.a_value, leaf.width)
-    return max(pages.a_value, leaf.width, pages.dictionary)
+    written_out = pages.dictionary if leaf.written_out else 0
+    return max(pages.a_value, leaf.width, written_out)
 
 
 def _pages(stream: IO[bytes], chunk: Any) -> _Pages:

@@ -91,15 +91,26 @@ def json_columns(data: bytes, name: str) -> Columns | None:
 
 def _require_objects(name: str, data: bytes) -> None:
     """Refuse what does not fit as objects of Python; commas divide cells in any kind of table."""
-    require_memory(name, len(data), 2 + CELL_BYTES * data.count(b",") / len(data))
+    require_memory(name, len(data), 2 + CELL_BYTES * data.count(b",") / max(len(data), 1))
 
 
-def kind_of_json(data: bytes) -> Literal["lines", "whole"] | None:
-    """How ``json_columns`` reads a text that begins so; ``None`` where it is not JSON."""
+def kind_of_json(data: bytes, name: str) -> Literal["lines", "whole"] | None:
+    """How ``json_columns`` reads a text that begins so; ``None`` where it is not JSON.
+
+    Raises
+    ------
+    UnreadableFileError
+        With the code TOO_LARGE, where its first line does not fit into memory as objects.
+    """
     lines = lines_of(data)
+    _, line = next(lines, (0, b""))
+    more = next(lines, None) is not None
+    if not more and LOOKS_LIKE_JSON.match(line):
+        return "whole"
     try:
-        first = _json(next(lines, (0, b""))[1])
-        if isinstance(first, dict) and next(lines, None) is not None:
+        _require_objects(name, line)
+        first = _json(line)
+        if isinstance(first, dict) and more:
             return "lines"
         begun = isinstance(first, dict | list) or LOOKS_LIKE_JSON.match(data)
     except _RepeatedNameError:
@@ -218,17 +229,18 @@ def _blocks(
     records: Iterator[Mapping[str, Any]], name: str, names: dict[str, None]
 ) -> Iterator[Block]:
     """Number of rows and cells of the columns known so far, block by block."""
-    block: list[Mapping[str, Any]] = []
+    block: list[Mapping[str, str]] = []
     rows = filled = 0
     most = Limits.current().columns
 
     def cells() -> Block:
-        found = {key: [_cell(record.get(key)) for record in block] for key in names}
+        found = {key: [record.get(key, "") for record in block] for key in names}
         return len(block), {key: pa.array(c, pa.large_string()) for key, c in found.items()}
 
     try:
         for record in records:
-            block.append(record)
+            # Lists and objects within take many times their text.
+            block.append({key: _cell(value) for key, value in record.items()})
             names.update(dict.fromkeys(record))
             rows, filled = rows + 1, filled + len(record)
             if len(names) > most:
@@ -284,7 +296,7 @@ def parquet_columns(opened: OpenedFile) -> Columns:
     name = opened.name
     try:
         file = ParquetReader(io.BytesIO(opened.data), name)
-        columns = [Texts() for _ in file.names]
+        columns = [Texts() if encoded else _PlainTexts() for encoded in file.encoded]
         # Repeated cells take next to nothing in the file and their full size in memory.
         size = 8 * file.rows * len(columns)
         require_unpacked(name, len(opened.data), size)
@@ -297,6 +309,21 @@ def parquet_columns(opened: OpenedFile) -> Columns:
     except PARQUET_ERRORS as error:
         raise damaged_parquet(name, error) from None
     return file.names, [pa.chunked_array([texts.take()]) for texts in columns]
+
+
+class _PlainTexts:
+    """A column of texts, or of numbers as text, that is not worth encoding."""
+
+    def __init__(self) -> None:
+        self._chunks: list[pa.Array] = []
+        self.nbytes = 0
+
+    def append(self, column: pa.ChunkedArray) -> None:
+        self._chunks += column.chunks
+        self.nbytes += int(column.nbytes)
+
+    def take(self) -> pa.Array:
+        return pa.concat_arrays([pa.array([], pa.large_string()), *self._chunks])
 
 
 def damaged_parquet(name: str, error: Exception) -> UnreadableFileError:
@@ -371,7 +398,12 @@ def text_size(cells: pa.Array) -> int:
 
 
 def shortened(column: pa.ChunkedArray, most: int) -> pa.ChunkedArray:
-    """Text cells without what they have beyond so many characters, encoded where they were."""
+    """Text cells without what they have beyond so many characters, encoded where they were.
+
+    Columns of numbers stay as they are.
+    """
+    if not pa.types.is_dictionary(column.type) and not pa.types.is_large_string(column.type):
+        return column
     chunks = [
         pa.DictionaryArray.from_arrays(
             chunk.indices, pc.utf8_slice_codeunits(chunk.dictionary, 0, most)

@@ -369,7 +369,7 @@ def _from_text(
         raise refusal(name, "EMPTY_FILE", "The file is empty.", "Choose a file with a table in it.")
     data = Pieces(texts[0]).take(HEAD)
     if delimiter is None and header is None and data.lstrip()[:1] in JSON_BEGINS:
-        kind = kind_of_json(data)
+        kind = kind_of_json(data, name)
         if kind == "whole":
             raise _json_refused(room)
         if kind == "lines":
