@@ -319,7 +319,7 @@ class Spare:
             if self._wanted and (self._child is None or not self._child[0].is_alive()):
                 try:
                     self._child = self._start()
-                except Exception as error:
+                except OSError as error:
                     # Work starts its own then; it only begins a little later.
                     log.tell(error, secrets.token_hex(4), "while a process was started ahead")
 

@@ -163,7 +163,8 @@ def broken(*_, **__):
 
 compute.checks = broken
 from transrec_core import cli
-sys.exit(cli.main(sys.argv[1:]))
+if __name__ == "__main__":  # processes for fits import this file too
+    sys.exit(cli.main(sys.argv[1:]))
 """
 
 
