@@ -397,7 +397,7 @@ def test_commands_take_it_without_a_flag(tmp_path, capsys):
     for out, flags in zip(lists, ([], limit), strict=True):
         assert cli.main(["check", "--json", str(source), *flags]) == 0
         told.append(capsys.readouterr().out)
-        arguments = ["--rank", "4", "--lam", "1", "--method", "ridge", "--out", str(out)]
+        arguments = ["--rank", "4", "--lam", "1", "--method", "ridge", "--quiet", "--out", str(out)]
         assert cli.main(["recommend", str(source), str(target), *arguments, *flags]) == 0
     assert told[0] == told[1]
     assert lists[0].read_bytes() == lists[1].read_bytes()
