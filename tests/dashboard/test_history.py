@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from dashboard import compute, jobs
 from transrec_core.evidence.results import Chosen, Evidence
 from transrec_core.limits import Limits
 from transrec_core.running import Run
+from transrec_core.settings import Settings
 
 OpenApp = Callable[..., AppTest]
 NAMES = ("films.csv", "books.csv")
@@ -342,7 +344,12 @@ def test_a_cell_without_a_run_is_fitted_with_its_settings(
     open_app: OpenApp, searching: jobs.Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = []
-    monkeypatch.setattr(searching, "start", lambda settings, **_: started.append(settings))
+
+    def start(settings: Settings, **_: Any) -> SimpleNamespace:
+        started.append(settings)
+        return SimpleNamespace(id="f00d0001")
+
+    monkeypatch.setattr(searching, "start", start)
     app = part(open_app(searching, "compare"), "Parameters")
     assert app.button(key="load_cell_ranking").disabled  # of the run on show
     app.selectbox(key="cell_ranking_cafe0001").set_value(2).run()
